@@ -1,1 +1,49 @@
+#![doc = include_str!("docs/crate.md")]
 #![forbid(unsafe_code)]
+
+mod clock;
+mod connection;
+mod event;
+mod frame;
+mod hub;
+mod last_event_id;
+mod name;
+mod notice;
+mod position;
+mod presence;
+mod registry;
+mod router;
+mod sink;
+mod subscribe;
+mod target;
+mod wire;
+
+pub use async_trait::async_trait;
+pub use clock::{Clock, ManualClock, Sleep, TokioClock};
+pub use connection::{Connection, ConnectionId, ParseConnectionIdError};
+pub use event::{Event, EventBuilder, EventError, IntoEvent};
+pub use frame::{Draft, Frame};
+pub use hub::{
+    Attached, BuildError, ConnectionHandle, Delivered, Delivery, Hub, HubBuilder, HubConfig, Info,
+    MembershipError, OutcomeError, Overflow, PendingReceipt, PublishError, Published, Receipt,
+    SubscribeError, Subscription,
+};
+pub use last_event_id::LastEventId;
+pub use name::{
+    ClientId, ConflationKey, EventId, EventName, GroupName, IdempotencyKey, MAX_NAME_BYTES,
+    NameError,
+};
+pub use notice::{Heartbeat, HeartbeatKind, NoticeConfig, Opening};
+pub use position::{ParsePositionError, Position};
+pub use presence::{Presence, PresenceNotice};
+pub use registry::{MemoryRegistry, Registry, RegistryError, RegistryStats};
+pub use router::{
+    Accepted, Batch, Deliver, KeyMemory, LocalRouter, Lost, Pending, Publication, RouteError,
+    Routed, Router, Ticket,
+};
+pub use sink::{
+    CloseReason, EventBody, EventSink, Offer, Progress, QueueLimits, QueueSink, SinkContext,
+    WhenFull,
+};
+pub use subscribe::Subscribe;
+pub use target::{Except, Predicate, Scope, SendMode, Target};

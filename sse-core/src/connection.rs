@@ -1,0 +1,219 @@
+use std::{
+    fmt,
+    str::FromStr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use http::Extensions;
+use parking_lot::Mutex;
+use serde::{Serialize, Serializer};
+use smallvec::SmallVec;
+use tokio::sync::Notify;
+
+use crate::{ClientId, EventSink, GroupName, Subscribe};
+
+/// Names one connection: 128 random bits, 32 hexadecimal digits as text.
+///
+/// Nobody guesses it, so that a page may show its own and use it to be left out of what it sends.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId([u8; 16]);
+
+impl ConnectionId {
+    /// A new one, from the operating system's random numbers.
+    ///
+    /// # Errors
+    ///
+    /// The operating system has none to give.
+    pub fn random() -> Result<Self, getrandom::Error> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes)?;
+        Ok(Self(bytes))
+    }
+}
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The text isn't a connection id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a connection id: 32 lower-case hexadecimal digits")]
+pub struct ParseConnectionIdError;
+
+impl FromStr for ConnectionId {
+    type Err = ParseConnectionIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseConnectionIdError> {
+        let number = u128::from_str_radix(text, 16).ok();
+        let id = number.map(|number| Self(number.to_be_bytes()));
+        id.filter(|id| id.to_string() == text)
+            .ok_or(ParseConnectionIdError)
+    }
+}
+
+impl Serialize for ConnectionId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// One open response: who it is, what it is part of, and the sink that its events go to.
+///
+/// The hub makes one for every subscription and gives it to the [`Registry`](crate::Registry).
+pub struct Connection {
+    id: ConnectionId,
+    client: ClientId,
+    attributes: Extensions,
+    sink: Arc<dyn EventSink>,
+    pub(crate) membership: Mutex<Membership>,
+    stage: AtomicU8,
+    polled: AtomicBool,
+    /// When a frame was last offered, in milliseconds of the hub's time.
+    touched: AtomicU64,
+    pub(crate) seat: AtomicUsize,
+}
+
+/// What presence tells of a connection, behind one lock so that it is told in order.
+#[derive(Debug, Default)]
+pub(crate) struct Membership {
+    pub(crate) groups: SmallVec<[GroupName; 1]>,
+    /// Whether the connection was announced: from the first poll of its body to its end.
+    pub(crate) present: bool,
+    pub(crate) ended: bool,
+    /// Wakes those who wait for the end, if there are any.
+    pub(crate) end: Option<Arc<Notify>>,
+}
+
+const DORMANT: u8 = 0;
+const LIVE: u8 = 1;
+const ENDED: u8 = 2;
+
+impl Connection {
+    /// A dormant connection for `subscribe`, whose events go to `sink`.
+    ///
+    /// The hub does this itself; it is public for the tests of a registry.
+    pub fn new(id: ConnectionId, subscribe: Subscribe, sink: Arc<dyn EventSink>) -> Self {
+        let Subscribe {
+            client,
+            groups,
+            attributes,
+            ..
+        } = subscribe;
+        Self {
+            id,
+            client,
+            attributes,
+            sink,
+            membership: Mutex::new(Membership {
+                groups,
+                ..Membership::default()
+            }),
+            stage: AtomicU8::new(DORMANT),
+            polled: AtomicBool::new(false),
+            touched: AtomicU64::new(0),
+            seat: AtomicUsize::new(usize::MAX),
+        }
+    }
+
+    /// Its own name.
+    #[must_use]
+    pub const fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub const fn client(&self) -> &ClientId {
+        &self.client
+    }
+
+    /// The groups that it is in: those of the subscription, and what it joined and left since.
+    #[must_use]
+    pub fn groups(&self) -> Vec<GroupName> {
+        self.membership.lock().groups.to_vec()
+    }
+
+    /// What the application attached to the subscription, by type.
+    #[must_use]
+    pub const fn attributes(&self) -> &Extensions {
+        &self.attributes
+    }
+
+    /// Where its events go.
+    #[must_use]
+    pub fn sink(&self) -> &dyn EventSink {
+        &*self.sink
+    }
+
+    /// Whether events are offered to it: it was activated, and hasn't ended.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.stage.load(Ordering::Acquire) == LIVE
+    }
+
+    /// From dormant to live; `false` if it ended before.
+    pub(crate) fn activate(&self) -> bool {
+        self.stage
+            .compare_exchange(DORMANT, LIVE, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+
+    /// Ends it; `true` for whoever did.
+    pub(crate) fn end(&self) -> bool {
+        self.stage.swap(ENDED, Ordering::AcqRel) != ENDED
+    }
+
+    pub(crate) fn touch(&self, now_ms: u64) {
+        self.touched.store(now_ms, Ordering::Relaxed);
+    }
+
+    pub(crate) fn touched(&self) -> u64 {
+        self.touched.load(Ordering::Relaxed)
+    }
+
+    /// Notes the body's first poll; `true` the first time.
+    pub(crate) fn note_polled(&self) -> bool {
+        !self.polled.swap(true, Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_polled(&self) -> bool {
+        self.polled.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("id", &self.id)
+            .field("client", &self.client)
+            .field("groups", &self.groups())
+            .field("live", &self.is_live())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_reads_back() {
+        let id = ConnectionId::random().unwrap();
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(id.to_string().len(), 32);
+        assert!("12".parse::<ConnectionId>().is_err());
+        assert!("+".repeat(32).parse::<ConnectionId>().is_err());
+        assert_ne!(id, ConnectionId::random().unwrap());
+    }
+}

@@ -1,0 +1,119 @@
+//! The facade over everything.
+
+mod attach;
+mod builder;
+mod changes;
+mod config;
+mod core;
+mod counters;
+mod deliver;
+mod handle;
+mod membership;
+mod outcome;
+mod publish;
+mod pulse;
+mod roster;
+mod wakes;
+
+use std::{
+    future::Future,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use tokio::sync::OnceCell;
+
+pub(crate) use self::core::Core;
+pub use self::{
+    attach::{Attached, SubscribeError, Subscription},
+    builder::HubBuilder,
+    config::{BuildError, HubConfig, Overflow},
+    counters::{Info, Published},
+    deliver::Delivered,
+    handle::ConnectionHandle,
+    membership::MembershipError,
+    outcome::{Delivery, OutcomeError, Receipt},
+    publish::{PendingReceipt, PublishError},
+};
+use crate::{Deliver, Presence, QueueLimits, RouteError, Router};
+
+/// Opens streams and pushes events to them.
+///
+/// A handle, cheap to clone; all clones are the same hub. When the last one is dropped, its
+/// streams end, and so does its task.
+///
+/// ```
+/// use sse_core::{Event, Hub, Subscribe};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let hub = Hub::builder().build()?;
+/// let stream = hub.subscribe(Subscribe::client_id("user-17")?).await?;
+///
+/// let receipt = hub.send_to("user-17", Event::text("hello").event("greeting")).await?;
+/// assert_eq!(receipt.outcome().await?.queued, 1);
+/// # drop(stream);
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
+#[derive(Debug, Clone)]
+pub struct Hub {
+    shared: Arc<HubShared>,
+}
+
+/// What the handles of a hub share. Streams, router and task hold the core alone, so that the end
+/// of the last handle is the end of the hub.
+#[derive(Debug)]
+pub(crate) struct HubShared {
+    core: Arc<Core>,
+    router: Arc<dyn Router>,
+    started: OnceCell<()>,
+    queue: QueueLimits,
+    changes: changes::Changes,
+}
+
+impl Drop for HubShared {
+    fn drop(&mut self) {
+        self.core.close();
+    }
+}
+
+impl Hub {
+    /// A hub of default settings is `Hub::builder().build()`.
+    pub fn builder() -> HubBuilder {
+        HubBuilder::default()
+    }
+
+    /// What the hub is doing, in numbers. It looks at every connection.
+    #[must_use]
+    pub fn info(&self) -> Info {
+        self.shared.core.info()
+    }
+
+    /// Who comes and goes from now on.
+    #[must_use]
+    pub fn presence(&self) -> Presence {
+        self.shared.core.presence.listen()
+    }
+
+    /// The router, started.
+    async fn router(&self) -> Result<&dyn Router, RouteError> {
+        let shared = &self.shared;
+        let start = || async {
+            let core: Arc<dyn Deliver> = Arc::<Core>::clone(&shared.core);
+            let head = shared.router.start(core).await?;
+            shared.core.section.lock().start(head);
+            Ok(())
+        };
+        shared.started.get_or_try_init(start).await?;
+        Ok(&*shared.router)
+    }
+
+    /// The router, if it is started or starts without waiting.
+    fn router_now(&self) -> Result<&dyn Router, RouteError> {
+        let mut start = pin!(self.router());
+        match start.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(router) => router,
+            Poll::Pending => Err(RouteError::Busy),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+use std::{num::NonZeroUsize, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{KeyMemory, NoticeConfig, QueueLimits, WhenFull};
+
+/// A hub's settings, as they stand in a configuration file.
+///
+/// Durations are texts such as `30s` or `1m 30s`. What is left out has its default; what isn't
+/// known is an error.
+///
+/// ```
+/// use sse_core::{Hub, HubConfig};
+///
+/// let config: HubConfig = serde_json::from_str(r#"{"heartbeat": "15s", "queue_events": 50}"#)?;
+/// let hub = Hub::builder().config(config).build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct HubConfig {
+    /// How many events wait in a connection's queue; 100 by default.
+    pub queue_events: usize,
+    /// How many bytes of events wait in a connection's queue; 1 MiB by default.
+    pub queue_bytes: usize,
+    /// What happens where a queue is full; the oldest is dropped by default.
+    pub overflow: Overflow,
+    /// How large an event may be on the wire, in bytes; 4 MiB by default.
+    pub max_event_bytes: usize,
+    /// After how long without anything to read a connection gets a periodic heartbeat; 30 s by
+    /// default, none for never.
+    #[serde(with = "humantime_serde")]
+    pub heartbeat: Option<Duration>,
+    /// Whether periodic heartbeats go to connections that had something to read, too; off by
+    /// default.
+    pub heartbeat_to_all: bool,
+    /// Whether a heartbeat follows right after the opening event; off by default.
+    pub initial_heartbeat: bool,
+    /// How often a connection gets a healthcheck whatever its traffic; never by default.
+    #[serde(with = "humantime_serde")]
+    pub healthcheck: Option<Duration>,
+    /// After how long a connection is closed whose reader takes nothing though something waits, or
+    /// whose body isn't polled after subscribing; 90 s by default.
+    #[serde(with = "humantime_serde")]
+    pub reap_after: Duration,
+    /// How often each connection is checked for that; 5 s by default.
+    #[serde(with = "humantime_serde")]
+    pub reap_check: Duration,
+    /// How many idempotency keys are remembered; 100,000 by default.
+    pub idempotency_keys: usize,
+    /// How long an idempotency key is remembered; 10 minutes by default.
+    #[serde(with = "humantime_serde")]
+    pub idempotency_age: Duration,
+    /// How many presence notices a reader may fall behind; 1,024 by default.
+    pub presence_backlog: usize,
+    /// What the library's own events are called, and what they tell.
+    pub notices: NoticeConfig,
+}
+
+impl Default for HubConfig {
+    fn default() -> Self {
+        let (queue, memory) = (QueueLimits::default(), KeyMemory::default());
+        Self {
+            queue_events: queue.events.get(),
+            queue_bytes: queue.bytes.get(),
+            overflow: Overflow::DropOldest,
+            max_event_bytes: 4 * 1024 * 1024,
+            heartbeat: Some(Duration::from_secs(30)),
+            heartbeat_to_all: false,
+            initial_heartbeat: false,
+            healthcheck: None,
+            reap_after: Duration::from_secs(90),
+            reap_check: Duration::from_secs(5),
+            idempotency_keys: memory.keys.get(),
+            idempotency_age: memory.age,
+            presence_backlog: 1024,
+            notices: NoticeConfig::default(),
+        }
+    }
+}
+
+/// What happens to a slow reader, whose queue is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Overflow {
+    /// Its connection is closed.
+    Disconnect,
+    /// The oldest waiting events are dropped, and a `gap` tells it.
+    DropOldest,
+    /// The new event is dropped, and a `gap` tells it.
+    DropNewest,
+}
+
+impl From<Overflow> for WhenFull {
+    fn from(overflow: Overflow) -> Self {
+        match overflow {
+            Overflow::Disconnect => Self::Refuse,
+            Overflow::DropOldest => Self::DropOldest,
+            Overflow::DropNewest => Self::DropThis,
+        }
+    }
+}
+
+/// Why a hub can't be built.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// A limit or an interval is zero.
+    #[error("{0} must not be zero")]
+    Zero(&'static str),
+}
+
+impl HubConfig {
+    /// The shortest time between two looks at a connection; what is shorter would only burn time.
+    pub(crate) const MIN_TICK: Duration = Duration::from_millis(10);
+
+    pub(super) fn check(&self) -> Result<(), BuildError> {
+        let numbers = [
+            ("max_event_bytes", self.max_event_bytes),
+            ("presence_backlog", self.presence_backlog),
+        ];
+        let durations = [
+            ("heartbeat", self.heartbeat),
+            ("healthcheck", self.healthcheck),
+            ("reap_after", Some(self.reap_after)),
+            ("reap_check", Some(self.reap_check)),
+        ];
+        let number = numbers.into_iter().find(|(_, n)| *n == 0);
+        let duration = durations
+            .into_iter()
+            .find(|(_, d)| *d == Some(Duration::ZERO));
+        match (number, duration) {
+            (Some((what, _)), _) | (_, Some((what, _))) => Err(BuildError::Zero(what)),
+            _ => self.queue().and(self.key_memory()).map(drop),
+        }
+    }
+
+    pub(super) fn queue(&self) -> Result<QueueLimits, BuildError> {
+        Ok(QueueLimits {
+            events: non_zero("queue_events", self.queue_events)?,
+            bytes: non_zero("queue_bytes", self.queue_bytes)?,
+        })
+    }
+
+    pub(super) fn key_memory(&self) -> Result<KeyMemory, BuildError> {
+        Ok(KeyMemory {
+            keys: non_zero("idempotency_keys", self.idempotency_keys)?,
+            age: self.idempotency_age,
+        })
+    }
+}
+
+fn non_zero(what: &'static str, number: usize) -> Result<NonZeroUsize, BuildError> {
+    NonZeroUsize::new(number).ok_or(BuildError::Zero(what))
+}

@@ -1,0 +1,241 @@
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::{
+    HubConfig,
+    counters::{Counters, Info},
+    outcome::Outcomes,
+    pulse::Pulse,
+    roster::Roster,
+    wakes::Wakes,
+};
+use crate::{
+    Clock, CloseReason, Connection, ConnectionId, Frame, Offer, Position, Progress, Registry,
+    SinkContext, Target, WhenFull, presence::PresenceTeller,
+};
+
+/// What a hub's handles, its router, its task and its streams share.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(super) config: HubConfig,
+    pub(super) registry: Box<dyn Registry>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) started: Instant,
+    pub(super) when_full: WhenFull,
+    pub(super) sinks: SinkContext,
+    pub(super) section: Mutex<Section>,
+    pub(super) roster: Roster,
+    pub(super) outcomes: Arc<Outcomes>,
+    pub(super) presence: PresenceTeller,
+    pub(super) counters: Counters,
+    pub(super) pulse: Pulse,
+    /// Connections that ended, for the hub's task to take out of the registry.
+    pub(super) leaving: Mutex<Vec<ConnectionId>>,
+    pub(super) left: Notify,
+    closed: AtomicBool,
+}
+
+/// What the ordered section guards.
+#[derive(Debug, Default)]
+pub(super) struct Section {
+    /// The last position that was delivered.
+    head: Option<Position>,
+}
+
+impl Section {
+    pub(super) const fn start(&mut self, head: Position) {
+        self.head = Some(head);
+    }
+
+    /// Moves on to `position`; `false` if the order has been there.
+    pub(super) fn advance(&mut self, position: Option<Position>) -> bool {
+        let Some(position) = position else {
+            return true;
+        };
+        let passed = self.head.is_some_and(|head| position <= head);
+        if !passed {
+            self.head = Some(position);
+        }
+        !passed
+    }
+}
+
+impl Core {
+    pub(super) fn new(
+        config: HubConfig,
+        registry: Box<dyn Registry>,
+        clock: Arc<dyn Clock>,
+        sinks: SinkContext,
+    ) -> Self {
+        let intervals = [
+            Some(config.reap_check),
+            config.heartbeat,
+            config.healthcheck,
+        ];
+        let shortest = intervals.into_iter().flatten().min().unwrap_or_default();
+        let tick = (shortest / 32).clamp(HubConfig::MIN_TICK, Duration::from_secs(1));
+        Self {
+            registry,
+            started: clock.now(),
+            clock,
+            when_full: config.overflow.into(),
+            sinks,
+            section: Mutex::default(),
+            roster: Roster::new(millis(tick)),
+            outcomes: Arc::default(),
+            presence: PresenceTeller::new(config.presence_backlog),
+            counters: Counters::default(),
+            pulse: Pulse::default(),
+            leaving: Mutex::default(),
+            left: Notify::new(),
+            closed: AtomicBool::new(false),
+            config,
+        }
+    }
+
+    /// The hub's time in milliseconds.
+    pub(super) fn now_ms(&self) -> u64 {
+        millis(self.clock.now().saturating_duration_since(self.started))
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Offers a frame to a connection's sink; one that panics counts as closed.
+    pub(super) fn offer(&self, connection: &Connection, frame: &Frame) -> Offer {
+        let offer = || connection.sink().try_send(frame, self.when_full);
+        guarded(connection, offer).unwrap_or(Offer::Closed)
+    }
+
+    /// How far a connection's transport has come; none if its sink panicked.
+    pub(super) fn progress(connection: &Connection) -> Option<Progress> {
+        guarded(connection, || connection.sink().progress())
+    }
+
+    /// Ends a connection: closes its sink and frees its slot, in one step. The registry follows
+    /// on the hub's task. Whoever calls wakes the sink afterwards, outside the ordered section.
+    ///
+    /// `false` if it had ended before; a reason that discards what waits still does so.
+    pub(super) fn end(&self, connection: &Arc<Connection>, reason: CloseReason) -> bool {
+        let first = connection.end();
+        if first || reason.discards() {
+            guarded(connection, || connection.sink().close(reason));
+        }
+        if !first {
+            return false;
+        }
+        self.roster.remove(connection);
+        match reason {
+            CloseReason::Stalled | CloseReason::Unread => self.counters.reaped.add(1),
+            CloseReason::Overflow => self.counters.overflowed.add(1),
+            _ => {}
+        }
+        self.presence.disconnected(connection, reason);
+        tracing::debug!(
+            connection = %connection.id(),
+            client = ?connection.client(),
+            %reason,
+            "connection ended"
+        );
+        self.leaving.lock().push(connection.id());
+        self.left.notify_one();
+        true
+    }
+
+    /// Ends each live connection that `target` means; how many those were.
+    pub(super) fn disconnect(&self, target: &Target, reason: CloseReason) -> usize {
+        let mut wakes = Wakes::default();
+        {
+            let _section = self.section.lock();
+            self.visit_live(target, &mut |connection| wakes.push(connection));
+            wakes.retain(|connection| self.end(connection, reason));
+        }
+        wakes.len()
+    }
+
+    /// Calls `each` for each live connection that `target` means; `false` if the registry
+    /// panicked, so that some may be missing.
+    pub(super) fn visit_live(
+        &self,
+        target: &Target,
+        each: &mut dyn FnMut(&Arc<Connection>),
+    ) -> bool {
+        let visit = || {
+            self.registry.visit(target, &mut |connection| {
+                if connection.is_live() && target.admits(connection) {
+                    each(connection);
+                }
+            });
+        };
+        let whole = catch_unwind(AssertUnwindSafe(visit)).is_ok();
+        if !whole {
+            tracing::error!(?target, "the registry panicked in a visit");
+        }
+        whole
+    }
+
+    /// Announces a connection whose body is polled for the first time.
+    pub(crate) fn note_polled(&self, connection: &Connection) {
+        if connection.note_polled() {
+            self.presence.connected(connection);
+        }
+    }
+
+    pub(super) fn info(&self) -> Info {
+        let connections = self.roster.connections();
+        let waiting = connections.iter().filter_map(|c| Self::progress(c));
+        let queued = waiting.map(|progress| progress.waiting as u64).sum();
+        let registry = self.registry.stats();
+        let uptime = self.clock.now().saturating_duration_since(self.started);
+        Info {
+            connections: connections.len(),
+            clients: registry.clients,
+            groups: registry.groups,
+            published: self.counters.published_by_mode(),
+            delivered: self.sinks.delivered_total(),
+            dropped: self.counters.dropped.get(),
+            queued,
+            overflowed: self.counters.overflowed.get(),
+            reaped: self.counters.reaped.get(),
+            heartbeats: self.counters.heartbeats.get(),
+            lost: self.counters.lost.get(),
+            uptime_s: uptime.as_secs(),
+        }
+    }
+
+    /// Ends everything: streams, tasks, and those who wait for an outcome.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        let mut wakes = Wakes::default();
+        for connection in self.roster.connections() {
+            self.end(&connection, CloseReason::HubClosed);
+            wakes.push(&connection);
+        }
+        drop(wakes);
+        self.outcomes.close();
+        self.pulse.stop();
+    }
+}
+
+/// Calls a connection's sink, which may be foreign code; `None` if it panicked.
+pub(super) fn guarded<T>(connection: &Connection, call: impl FnOnce() -> T) -> Option<T> {
+    let result = catch_unwind(AssertUnwindSafe(call)).ok();
+    if result.is_none() {
+        tracing::error!(connection = %connection.id(), "a sink panicked: it is closed");
+    }
+    result
+}
+
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

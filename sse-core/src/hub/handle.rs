@@ -1,0 +1,119 @@
+use std::sync::{Arc, Weak};
+
+use http::Extensions;
+use tokio::sync::Notify;
+
+use super::{Hub, HubShared, membership::MembershipError, outcome::Receipt, publish::PublishError};
+use crate::{ClientId, Connection, ConnectionId, GroupName, IntoEvent, NameError, Target};
+
+/// A weak handle to one connection: for the task that feeds it, or for a list of who is there.
+///
+/// Cheap to clone. It keeps neither the connection nor the hub alive; once one of them is gone,
+/// sending matches nobody or fails with `Closed`.
+#[derive(Debug, Clone)]
+pub struct ConnectionHandle {
+    id: ConnectionId,
+    hub: Weak<HubShared>,
+    connection: Weak<Connection>,
+}
+
+impl ConnectionHandle {
+    pub(super) fn new(hub: Weak<HubShared>, connection: &Arc<Connection>) -> Self {
+        Self {
+            id: connection.id(),
+            hub,
+            connection: Arc::downgrade(connection),
+        }
+    }
+
+    /// The connection's own name.
+    #[must_use]
+    pub const fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    /// Whose it is; none once it is gone.
+    #[must_use]
+    pub fn client(&self) -> Option<ClientId> {
+        self.with(|connection| connection.client().clone())
+    }
+
+    /// The groups that it is in; none once it is gone.
+    #[must_use]
+    pub fn groups(&self) -> Vec<GroupName> {
+        self.with(Connection::groups).unwrap_or_default()
+    }
+
+    /// What the application attached to the subscription; empty once it is gone.
+    #[must_use]
+    pub fn attributes(&self) -> Extensions {
+        self.with(|connection| connection.attributes().clone())
+            .unwrap_or_default()
+    }
+
+    /// Sends an event to this connection alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hub::publish`]; `Closed` once the hub is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Hub::publish`].
+    pub async fn send(&self, event: impl IntoEvent) -> Result<Receipt, PublishError> {
+        let hub = self.hub().ok_or(PublishError::Closed)?;
+        hub.publish(Target::connection(self.id), event).await
+    }
+
+    /// Puts the connection into `group`; `false` if it was in it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hub::join`]; `Closed` once the hub is gone.
+    pub async fn join(
+        &self,
+        group: impl TryInto<GroupName, Error: Into<NameError>>,
+    ) -> Result<bool, MembershipError> {
+        let hub = self.hub().ok_or(MembershipError::Closed)?;
+        hub.join(self.id, group).await
+    }
+
+    /// Takes the connection out of `group`; `false` if it wasn't in it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hub::leave`]; `Closed` once the hub is gone.
+    pub async fn leave(
+        &self,
+        group: impl TryInto<GroupName, Error: Into<NameError>>,
+    ) -> Result<bool, MembershipError> {
+        let hub = self.hub().ok_or(MembershipError::Closed)?;
+        hub.leave(self.id, group).await
+    }
+
+    /// Waits until the connection has ended. Cancel safe.
+    pub async fn closed(&self) {
+        let ended = {
+            let Some(connection) = self.connection.upgrade() else {
+                return;
+            };
+            let mut membership = connection.membership.lock();
+            if membership.ended {
+                return;
+            }
+            let end = membership.end.get_or_insert_with(Arc::<Notify>::default);
+            Arc::clone(end).notified_owned()
+        };
+        ended.await;
+    }
+
+    fn hub(&self) -> Option<Hub> {
+        self.hub.upgrade().map(|shared| Hub { shared })
+    }
+
+    fn with<T>(&self, read: impl FnOnce(&Connection) -> T) -> Option<T> {
+        self.connection
+            .upgrade()
+            .map(|connection| read(&connection))
+    }
+}

@@ -1,0 +1,144 @@
+use std::sync::Arc;
+
+use super::{ConnectionHandle, Hub};
+use crate::{
+    ClientId, CloseReason, Connection, ConnectionId, GroupName, NameError, RegistryError, Target,
+};
+
+/// Why a connection didn't join or leave a group.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MembershipError {
+    /// The name isn't valid.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// There is no such connection (any more).
+    #[error("there is no connection {0}")]
+    Unknown(ConnectionId),
+    /// The hub is closed.
+    #[error("the hub is closed")]
+    Closed,
+    /// The registry failed; whether it did what it was asked isn't known.
+    #[error("the registry failed")]
+    Registry(#[source] RegistryError),
+}
+
+impl From<RegistryError> for MembershipError {
+    fn from(error: RegistryError) -> Self {
+        match error {
+            RegistryError::Unknown(id) => Self::Unknown(id),
+            error => Self::Registry(error),
+        }
+    }
+}
+
+/// Who is connected, and in which groups.
+///
+/// A join or leave that returned is in effect for every event that is published afterwards on this
+/// node. Dropped midway, it has happened or not; nothing else has changed.
+impl Hub {
+    /// Puts a connection into `group` for as long as it lives; `false` if it was in it.
+    ///
+    /// # Errors
+    ///
+    /// [`MembershipError`].
+    pub async fn join(
+        &self,
+        connection: ConnectionId,
+        group: impl TryInto<GroupName, Error: Into<NameError>>,
+    ) -> Result<bool, MembershipError> {
+        let group = group.try_into().map_err(Into::into)?;
+        let connection = self.find(connection)?;
+        self.join_one(&connection, group).await
+    }
+
+    /// Takes a connection out of `group`; `false` if it wasn't in it.
+    ///
+    /// # Errors
+    ///
+    /// [`MembershipError`].
+    pub async fn leave(
+        &self,
+        connection: ConnectionId,
+        group: impl TryInto<GroupName, Error: Into<NameError>>,
+    ) -> Result<bool, MembershipError> {
+        let group = group.try_into().map_err(Into::into)?;
+        let connection = self.find(connection)?;
+        let core = &self.shared.core;
+        let _turn = self.shared.changes.of(connection.id()).await;
+        let left = core.registry.leave(connection.id(), &group).await?;
+        if left {
+            core.presence.left(&connection, group);
+        }
+        Ok(left)
+    }
+
+    /// Puts every connection that `client` has on this node into `group`; how many joined that
+    /// weren't in it. One that the client opens later isn't in it.
+    ///
+    /// # Errors
+    ///
+    /// [`MembershipError`]; those before it have joined.
+    pub async fn join_client(
+        &self,
+        client: impl TryInto<ClientId, Error: Into<NameError>>,
+        group: impl TryInto<GroupName, Error: Into<NameError>>,
+    ) -> Result<usize, MembershipError> {
+        let client: ClientId = client.try_into().map_err(Into::into)?;
+        let group: GroupName = group.try_into().map_err(Into::into)?;
+        let mut joined = 0;
+        for connection in self.live(&Target::client(client)) {
+            match self.join_one(&connection, group.clone()).await {
+                Ok(new) => joined += usize::from(new),
+                // It went away meanwhile.
+                Err(MembershipError::Unknown(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(joined)
+    }
+
+    /// Ends every connection on this node that `target` means, after what waits in their queues;
+    /// how many those were. An EventSource comes back by itself.
+    ///
+    /// Events that were accepted before are delivered first.
+    #[must_use = "it says how many were disconnected"]
+    pub fn disconnect(&self, target: &Target) -> usize {
+        let core = &self.shared.core;
+        core.disconnect(target, CloseReason::Disconnected)
+    }
+
+    /// The live connections on this node that `target` means, in no order.
+    #[must_use]
+    pub fn connections(&self, target: &Target) -> Vec<ConnectionHandle> {
+        let live = self.live(target).into_iter();
+        live.map(|connection| ConnectionHandle::new(Arc::downgrade(&self.shared), &connection))
+            .collect()
+    }
+
+    async fn join_one(
+        &self,
+        connection: &Arc<Connection>,
+        group: GroupName,
+    ) -> Result<bool, MembershipError> {
+        let core = &self.shared.core;
+        let _turn = self.shared.changes.of(connection.id()).await;
+        let joined = core.registry.join(connection.id(), group.clone()).await?;
+        if joined {
+            core.presence.joined(connection, group);
+        }
+        Ok(joined)
+    }
+
+    fn find(&self, id: ConnectionId) -> Result<Arc<Connection>, MembershipError> {
+        let found = self.live(&Target::connection(id)).pop();
+        found.ok_or(MembershipError::Unknown(id))
+    }
+
+    fn live(&self, target: &Target) -> Vec<Arc<Connection>> {
+        let mut found = Vec::new();
+        let core = &self.shared.core;
+        core.visit_live(target, &mut |connection| found.push(Arc::clone(connection)));
+        found
+    }
+}

@@ -1,0 +1,157 @@
+use std::sync::{Arc, atomic::Ordering};
+
+use parking_lot::Mutex;
+use slab::Slab;
+
+use crate::Connection;
+
+/// How many slots the wheel has. What is due later than a turn of it is looked at earlier, and put
+/// back.
+const SLOTS: u64 = 64;
+
+/// The connections of a hub, and when each is to be looked at next: one timer for all.
+///
+/// It is the hub's own count of them: a connection is in it from subscribing to its end, whatever
+/// the registry does. Times are milliseconds of the hub's time.
+#[derive(Debug)]
+pub(super) struct Roster {
+    tick_ms: u64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    seats: Slab<Seat>,
+    /// Keys of seats by the tick at which they are due. An entry may outlive its seat.
+    wheel: Vec<Vec<usize>>,
+    /// The last tick that was looked at.
+    tick: u64,
+}
+
+/// A connection, and what was seen of it last.
+#[derive(Debug, Clone)]
+pub(super) struct Seat {
+    pub(super) connection: Arc<Connection>,
+    pub(super) watch: Watch,
+    due_tick: u64,
+}
+
+/// What the pulse remembers of a connection from one look to the next.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Watch {
+    pub(super) subscribed: u64,
+    pub(super) heartbeat_due: u64,
+    pub(super) healthcheck_due: u64,
+    /// Since when something has waited while this many frames had been taken.
+    pub(super) stalled: Option<(u64, u64)>,
+}
+
+impl Roster {
+    /// An empty roster that is looked at no more often than every `tick_ms`.
+    pub(super) fn new(tick_ms: u64) -> Self {
+        Self {
+            tick_ms,
+            state: Mutex::new(State {
+                seats: Slab::new(),
+                wheel: vec![Vec::new(); SLOTS as usize],
+                tick: 0,
+            }),
+        }
+    }
+
+    /// Adds a connection that is to be looked at when it is `due`; `true` if it is the only one,
+    /// so that nobody is waiting for an earlier time.
+    pub(super) fn insert(&self, connection: &Arc<Connection>, watch: Watch, due: u64) -> bool {
+        let mut state = self.state.lock();
+        let key = state.seats.insert(Seat {
+            connection: Arc::clone(connection),
+            watch,
+            due_tick: 0,
+        });
+        connection.seat.store(key, Ordering::Relaxed);
+        self.place(&mut state, key, due);
+        state.seats.len() == 1
+    }
+
+    /// Takes a connection out; `false` if it isn't there (any more).
+    pub(super) fn remove(&self, connection: &Arc<Connection>) -> bool {
+        let mut state = self.state.lock();
+        let key = connection.seat.load(Ordering::Relaxed);
+        let found = state.seat_of(key, connection).is_some();
+        if found {
+            state.seats.remove(key);
+        }
+        drop(state);
+        found
+    }
+
+    /// Every connection.
+    pub(super) fn connections(&self) -> Vec<Arc<Connection>> {
+        let state = self.state.lock();
+        let seats = state.seats.iter();
+        seats
+            .map(|(_, seat)| Arc::clone(&seat.connection))
+            .collect()
+    }
+
+    /// The seats that are due by `now`. Each has to be put back.
+    pub(super) fn due(&self, now: u64) -> Vec<Seat> {
+        let mut state = self.state.lock();
+        let tick = now / self.tick_ms;
+        let first = (state.tick + 1).max(tick.saturating_sub(SLOTS - 1));
+        let mut due = Vec::new();
+        for slot in first..=tick {
+            let keys = std::mem::take(&mut state.wheel[(slot % SLOTS) as usize]);
+            let seats = keys.iter().filter_map(|key| state.seats.get(*key));
+            due.extend(seats.filter(|seat| seat.due_tick <= tick).cloned());
+        }
+        state.tick = state.tick.max(tick);
+        drop(state);
+        due
+    }
+
+    /// Puts a seat back, to be looked at when it is `due`, unless its connection has ended.
+    pub(super) fn put_back(&self, seat: &Seat, watch: Watch, due: u64) {
+        let mut state = self.state.lock();
+        let key = seat.connection.seat.load(Ordering::Relaxed);
+        let Some(own) = state.seat_of(key, &seat.connection) else {
+            return;
+        };
+        own.watch = watch;
+        self.place(&mut state, key, due);
+    }
+
+    /// Makes every seat due at once, as after a pulse that stopped midway.
+    pub(super) fn all_due(&self) {
+        let mut state = self.state.lock();
+        let keys: Vec<usize> = state.seats.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            self.place(&mut state, key, 0);
+        }
+    }
+
+    /// When the next seat is due; none while there are none.
+    pub(super) fn next_due(&self) -> Option<u64> {
+        let state = self.state.lock();
+        if state.seats.is_empty() {
+            return None;
+        }
+        let ticks = state.tick + 1..=state.tick + SLOTS;
+        let mut occupied = ticks.filter(|tick| !state.wheel[(tick % SLOTS) as usize].is_empty());
+        occupied.next().map(|tick| tick * self.tick_ms)
+    }
+
+    fn place(&self, state: &mut State, key: usize, due: u64) {
+        let tick = due.div_ceil(self.tick_ms);
+        let tick = tick.clamp(state.tick + 1, state.tick + SLOTS - 1);
+        state.seats[key].due_tick = tick;
+        state.wheel[(tick % SLOTS) as usize].push(key);
+    }
+}
+
+impl State {
+    fn seat_of(&mut self, key: usize, connection: &Arc<Connection>) -> Option<&mut Seat> {
+        let seat = self.seats.get_mut(key)?;
+        Arc::ptr_eq(&seat.connection, connection).then_some(seat)
+    }
+}

@@ -1,0 +1,70 @@
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http_body::Body;
+
+use super::QueueSink;
+use crate::hub::Attached;
+
+/// The body of a response: reads a connection's queue until the connection ends.
+///
+/// Both a [`Stream`] of bytes and an [`http_body::Body`]; never an error. Each piece is one or
+/// several whole events. Dropping it ends the connection; so does dropping the hub.
+#[derive(Debug)]
+#[must_use = "dropping the body ends the connection"]
+pub struct EventBody {
+    queue: Arc<QueueSink>,
+    attached: Attached,
+    ended: bool,
+}
+
+impl EventBody {
+    pub(crate) const fn new(queue: Arc<QueueSink>, attached: Attached) -> Self {
+        Self {
+            queue,
+            attached,
+            ended: false,
+        }
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        self.attached.note_polled();
+        let piece = self.queue.poll_next(cx);
+        self.ended = matches!(piece, Poll::Ready(None));
+        piece
+    }
+}
+
+impl Stream for EventBody {
+    type Item = Result<Bytes, Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_piece(cx).map(|piece| piece.map(Ok))
+    }
+}
+
+impl Body for EventBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        let piece = self.poll_piece(cx);
+        piece.map(|piece| piece.map(|bytes| Ok(http_body::Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ended
+    }
+}

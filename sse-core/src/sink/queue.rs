@@ -1,0 +1,248 @@
+use std::{
+    fmt,
+    num::NonZeroUsize,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+
+use super::{
+    CloseReason, EventSink, Offer, Progress, SinkContext, WhenFull,
+    waiting::{Entry, Waiting},
+};
+use crate::Frame;
+
+/// How much may leave a queue as one piece: several waiting frames are copied together up to
+/// here, so that they cost one write. A larger frame leaves alone, uncopied.
+const PIECE: usize = 16 * 1024;
+
+/// How much may wait in one connection's queue.
+///
+/// An empty queue takes one frame of any size that the hub accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueLimits {
+    /// How many events; 100 by default.
+    pub events: NonZeroUsize,
+    /// How many bytes of events; 1 MiB by default.
+    pub bytes: NonZeroUsize,
+}
+
+impl Default for QueueLimits {
+    fn default() -> Self {
+        const EVENTS: NonZeroUsize = NonZeroUsize::new(100).unwrap();
+        const BYTES: NonZeroUsize = NonZeroUsize::new(1024 * 1024).unwrap();
+        Self {
+            events: EVENTS,
+            bytes: BYTES,
+        }
+    }
+}
+
+/// The default sink: a bounded queue that a response body reads.
+///
+/// It has no buffer while it is empty, and holds a frame that waits alone inline.
+pub struct QueueSink {
+    limits: QueueLimits,
+    context: SinkContext,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: Waiting,
+    taken: u64,
+    reader: Option<Waker>,
+    /// Who waits for room, and for how much; boxed because hardly any connection has one.
+    room: Option<Box<(Waker, usize)>>,
+    closed: Option<CloseReason>,
+}
+
+impl QueueSink {
+    /// An empty queue.
+    #[must_use]
+    pub fn new(limits: QueueLimits, context: SinkContext) -> Arc<Self> {
+        Arc::new(Self {
+            limits,
+            context,
+            state: Mutex::default(),
+        })
+    }
+
+    /// The next piece of the event stream: a waiting frame, or several in one.
+    ///
+    /// `None` once the sink is closed and has nothing left. One reader: where nothing waits, the
+    /// last task that asked is woken.
+    pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let (taken, room) = {
+            let mut state = self.state.lock();
+            if state.waiting.is_empty() {
+                if state.closed.is_some() {
+                    return Poll::Ready(None);
+                }
+                state.wait_for_frames(cx);
+                return Poll::Pending;
+            }
+            let taken = state.waiting.take(PIECE);
+            state.taken += taken.len() as u64;
+            (taken, state.take_room_waiter(&self.limits))
+        };
+        if let Some(waker) = room {
+            waker.wake();
+        }
+        if taken.events() > 0 {
+            self.context.delivered(taken.events() as u64);
+        }
+        Poll::Ready(Some(self.piece(taken)))
+    }
+
+    /// One frame as it is, or several copied together.
+    fn piece(&self, taken: Waiting) -> Bytes {
+        let frames: SmallVec<[Frame; 8]> = taken
+            .into_iter()
+            .map(|entry| match entry {
+                Entry::Frame(frame) => frame,
+                Entry::Gap(dropped) => self.context.gap(dropped),
+            })
+            .collect();
+        if let [frame] = frames.as_slice() {
+            return frame.bytes().clone();
+        }
+        let mut piece = Vec::with_capacity(frames.iter().map(Frame::len).sum());
+        for frame in frames {
+            piece.extend_from_slice(frame.bytes());
+        }
+        piece.into()
+    }
+}
+
+impl State {
+    fn fits(&self, limits: &QueueLimits, bytes: usize) -> bool {
+        self.waiting.events() == 0
+            || (self.waiting.events() < limits.events.get()
+                && self.waiting.bytes().saturating_add(bytes) <= limits.bytes.get())
+    }
+
+    fn wait_for_frames(&mut self, cx: &Context<'_>) {
+        match &mut self.reader {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+    }
+
+    /// Whoever waits for room, if there is enough of it by now.
+    fn take_room_waiter(&mut self, limits: &QueueLimits) -> Option<Waker> {
+        let needed = self.room.as_ref()?.1;
+        if self.closed.is_none() && !self.fits(limits, needed) {
+            return None;
+        }
+        self.room.take().map(|waiter| waiter.0)
+    }
+}
+
+impl EventSink for QueueSink {
+    fn try_send(&self, frame: &Frame, full: WhenFull) -> Offer {
+        // Outlives the lock: what is thrown away is freed outside.
+        let mut gone = SmallVec::<[Frame; 2]>::new();
+        let mut state = self.state.lock();
+        if state.closed.is_some() {
+            return Offer::Closed;
+        }
+        let older = frame
+            .conflation_key()
+            .and_then(|key| state.waiting.find(key));
+        let fits = match older {
+            // It takes that one's place, so only its size can be in the way.
+            Some((_, len)) => {
+                let others = state.waiting.bytes() - len;
+                state.waiting.events() == 1
+                    || others.saturating_add(frame.len()) <= self.limits.bytes.get()
+            }
+            None => frame.is_notice() || state.fits(&self.limits, frame.len()),
+        };
+        if !fits {
+            match full {
+                WhenFull::Refuse => return Offer::Full,
+                WhenFull::DropThis => {
+                    state.waiting.push_gap();
+                    return Offer::Dropped;
+                }
+                WhenFull::DropOldest => {}
+            }
+        }
+        let replaced = older.and_then(|(at, _)| state.waiting.remove(at));
+        let mut dropped = 0;
+        while !frame.is_notice() && !state.fits(&self.limits, frame.len()) {
+            let Some(oldest) = state.waiting.drop_oldest() else {
+                break;
+            };
+            gone.push(oldest);
+            dropped += 1;
+        }
+        state.waiting.push(frame.clone());
+        drop(state);
+        Offer::Queued {
+            replaced: u32::from(replaced.is_some()),
+            dropped,
+        }
+    }
+
+    fn wake(&self) {
+        let reader = {
+            let mut state = self.state.lock();
+            let reason = !state.waiting.is_empty() || state.closed.is_some();
+            let room = state.take_room_waiter(&self.limits);
+            (reason.then(|| state.reader.take()).flatten(), room)
+        };
+        for waker in [reader.0, reader.1].into_iter().flatten() {
+            waker.wake();
+        }
+    }
+
+    fn poll_room(&self, cx: &mut Context<'_>, next: usize) -> Poll<bool> {
+        let mut state = self.state.lock();
+        if state.closed.is_some() {
+            return Poll::Ready(false);
+        }
+        if state.fits(&self.limits, next) {
+            return Poll::Ready(true);
+        }
+        state.room = Some(Box::new((cx.waker().clone(), next)));
+        Poll::Pending
+    }
+
+    fn progress(&self) -> Progress {
+        let state = self.state.lock();
+        Progress {
+            taken: state.taken,
+            waiting: state.waiting.len(),
+            bytes: state.waiting.bytes(),
+        }
+    }
+
+    fn close(&self, reason: CloseReason) {
+        let mut state = self.state.lock();
+        state.closed.get_or_insert(reason);
+        let gone = reason
+            .discards()
+            .then(|| std::mem::take(&mut state.waiting));
+        drop(state);
+        drop(gone);
+    }
+
+    fn is_closed(&self) -> bool {
+        self.state.lock().closed.is_some()
+    }
+}
+
+impl fmt::Debug for QueueSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueueSink")
+            .field("limits", &self.limits)
+            .field("progress", &self.progress())
+            .field("closed", &self.is_closed())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,83 @@
+use http::Extensions;
+use smallvec::SmallVec;
+
+use crate::{ClientId, GroupName, LastEventId, NameError};
+
+/// What a new connection asks for: as which client, in which groups, from where on.
+///
+/// ```
+/// use sse_core::{ClientId, GroupName, Subscribe};
+///
+/// #[derive(Clone)]
+/// struct Language(&'static str);
+///
+/// let subscribe = Subscribe::new(ClientId::new("user-17")?)
+///     .group(GroupName::new("admins")?)
+///     .attribute(Language("da"));
+/// # assert_eq!(subscribe.client().as_str(), "user-17");
+/// # Ok::<(), sse_core::NameError>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "give it to Hub::subscribe"]
+pub struct Subscribe {
+    pub(crate) client: ClientId,
+    pub(crate) groups: SmallVec<[GroupName; 1]>,
+    pub(crate) attributes: Extensions,
+    pub(crate) last_event_id: Option<LastEventId>,
+}
+
+impl Subscribe {
+    /// A connection of `client`, in no group.
+    pub fn new(client: impl Into<ClientId>) -> Self {
+        Self {
+            client: client.into(),
+            groups: SmallVec::new(),
+            attributes: Extensions::new(),
+            last_event_id: None,
+        }
+    }
+
+    /// As [`new`](Self::new), for a name that has to be checked.
+    ///
+    /// # Errors
+    ///
+    /// `client` isn't a valid name.
+    pub fn client_id(
+        client: impl TryInto<ClientId, Error: Into<NameError>>,
+    ) -> Result<Self, NameError> {
+        client.try_into().map(Self::new).map_err(Into::into)
+    }
+
+    /// Also puts the connection into `group`, for as long as it lives.
+    pub fn group(mut self, group: impl Into<GroupName>) -> Self {
+        let group = group.into();
+        if !self.groups.contains(&group) {
+            self.groups.push(group);
+        }
+        self
+    }
+
+    /// Attaches a value of the application's own, one of each type.
+    pub fn attribute<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.attributes.insert(value);
+        self
+    }
+
+    /// What the client says that it saw last.
+    pub fn last_event_id(mut self, id: impl Into<Option<LastEventId>>) -> Self {
+        self.last_event_id = id.into();
+        self
+    }
+
+    /// Whose connection it will be.
+    #[must_use]
+    pub const fn client(&self) -> &ClientId {
+        &self.client
+    }
+
+    /// The groups that it will be in.
+    #[must_use]
+    pub fn groups(&self) -> &[GroupName] {
+        &self.groups
+    }
+}
