@@ -1,0 +1,120 @@
+//! The Debian packages that the tests need.
+
+use crate::{
+    error::{Error, Obstacle},
+    step::{Step, ask},
+};
+
+/// A C compiler to build with; a browser and its driver, and a plain client, to test with.
+const PACKAGES: &[&str] = &[
+    "build-essential",
+    "ca-certificates",
+    "chromium",
+    "chromium-driver",
+    "curl",
+    "pkg-config",
+];
+
+/// Installs what is missing.
+///
+/// # Errors
+///
+/// [`Error::PackagesMissing`] where that takes root or an apt-get that isn't there, and what
+/// [`Step::run`] returns.
+pub(crate) fn install() -> Result<(), Error> {
+    let missing = missing(&installed());
+    if missing.is_empty() {
+        eprintln!("[packages] nothing to do");
+        return Ok(());
+    }
+    if let Some(obstacle) = obstacle() {
+        return Err(Error::PackagesMissing {
+            obstacle,
+            command: format!(
+                "sudo apt-get install -y --no-install-recommends {}",
+                missing.join(" ")
+            ),
+        });
+    }
+    update().run()?;
+    install_step(&missing).run()
+}
+
+/// What dpkg knows of the packages, a `name status` line each. It leaves out, and fails for, names
+/// that it has never heard of; so its exit status says nothing here.
+fn installed() -> String {
+    let mut arguments = vec!["-W", "-f=${Package} ${db:Status-Status}\n"];
+    arguments.extend(PACKAGES);
+    ask("dpkg-query", &arguments)
+        .map(|answer| answer.stdout)
+        .unwrap_or_default()
+}
+
+/// The packages that no line calls installed.
+fn missing(listing: &str) -> Vec<&'static str> {
+    let is_installed = |package: &str| {
+        listing
+            .lines()
+            .filter_map(|line| line.split_once(' '))
+            .any(|(name, status)| name == package && status == "installed")
+    };
+    PACKAGES
+        .iter()
+        .copied()
+        .filter(|package| !is_installed(package))
+        .collect()
+}
+
+fn obstacle() -> Option<Obstacle> {
+    if ask("apt-get", &["--version"]).is_none() {
+        return Some(Obstacle::NoAptGet);
+    }
+    let is_root = ask("id", &["-u"]).is_some_and(|answer| answer.stdout.trim() == "0");
+    (!is_root).then_some(Obstacle::NotRoot)
+}
+
+fn update() -> Step {
+    Step::new("packages", "apt-get").words("update")
+}
+
+fn install_step(packages: &[&'static str]) -> Step {
+    Step::new("packages", "apt-get")
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .words("install -y --no-install-recommends")
+        .arguments(packages.iter().copied())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_status_installed_counts() {
+        let listing = "build-essential installed\nca-certificates installed\n\
+                       chromium config-files\nchromium-driver not-installed\n\
+                       pkg-config installed\n";
+        assert_eq!(missing(listing), ["chromium", "chromium-driver", "curl"]);
+    }
+
+    #[test]
+    fn a_package_installed_for_one_of_two_architectures_is_there() {
+        let listing = PACKAGES
+            .iter()
+            .map(|name| format!("{name} not-installed\n{name} installed\n"))
+            .collect::<String>();
+        assert!(missing(&listing).is_empty());
+    }
+
+    #[test]
+    fn without_dpkg_everything_is_missing() {
+        assert_eq!(missing(""), PACKAGES);
+    }
+
+    #[test]
+    fn the_installation_asks_nothing() {
+        assert_eq!(
+            install_step(&["chromium", "curl"]).render(),
+            "DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium curl"
+        );
+    }
+}

@@ -1,0 +1,67 @@
+//! What each command does, step by step.
+
+use crate::{cargo_tool::CARGO_DENY, components, debian, error::Error, step::Step};
+
+/// Installs what the other commands need.
+pub(crate) fn setup() -> Result<(), Error> {
+    debian::install()?;
+    components::install()?;
+    CARGO_DENY.install()
+}
+
+/// Checks everything that needs no test run, and changes nothing.
+pub(crate) fn check() -> Result<(), Error> {
+    // Asked for first: a missing tool shows before the long steps.
+    let deny = CARGO_DENY.step("dependencies")?;
+    Step::cargo("format").words("fmt --all --check").run()?;
+    Step::cargo("lints")
+        .words("clippy --workspace --all-targets --all-features --locked -- -D warnings")
+        .run()?;
+    Step::cargo("docs")
+        .env("RUSTDOCFLAGS", "-D warnings")
+        .words("doc --workspace --no-deps --all-features --locked")
+        .run()?;
+    deny.words("--workspace --all-features --locked check bans licenses sources")
+        .run()
+}
+
+/// Repairs what clippy and rustfmt can; formatting comes last because clippy's edits may need it.
+pub(crate) fn fix() -> Result<(), Error> {
+    Step::cargo("lints")
+        .words("clippy --fix --allow-dirty --allow-staged")
+        .words("--workspace --all-targets --all-features --locked")
+        .run()?;
+    Step::cargo("format").words("fmt --all").run()
+}
+
+/// Does what CI does. The tests come last and nothing is printed after their report.
+pub(crate) fn test(extra: Vec<String>) -> Result<(), Error> {
+    setup()?;
+    check()?;
+    let status = test_step(extra).status()?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Error::TestsFailed { status })
+    }
+}
+
+fn test_step(extra: Vec<String>) -> Step {
+    Step::cargo("tests")
+        .words("test --workspace --all-features --locked")
+        .arguments(extra)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extra_arguments_end_the_test_command() {
+        let extra = ["--test", "resume", "--", "--nocapture"].map(str::to_owned);
+        assert_eq!(
+            test_step(extra.to_vec()).render(),
+            "cargo test --workspace --all-features --locked --test resume -- --nocapture"
+        );
+    }
+}
