@@ -14,6 +14,8 @@ mod presence;
 mod registry;
 mod router;
 mod sink;
+mod stream_request;
+mod stream_response;
 mod subscribe;
 mod target;
 mod wire;
@@ -45,5 +47,7 @@ pub use sink::{
     CloseReason, EventBody, EventSink, Offer, Progress, QueueLimits, QueueSink, SinkContext,
     WhenFull,
 };
+pub use stream_request::{ClientRequest, StreamRequest};
+pub use stream_response::{StreamBody, StreamError};
 pub use subscribe::Subscribe;
 pub use target::{Except, Predicate, Scope, SendMode, Target};

@@ -1,1 +1,9 @@
+//! What a server of event streams needs below the request.
+//!
+//! [`CloseAware`] makes a server notice a client that goes away while nothing is sent to it.
+
 #![forbid(unsafe_code)]
+
+mod close_aware;
+
+pub use close_aware::CloseAware;

@@ -1,1 +1,10 @@
+#![doc = include_str!("docs/crate.md")]
 #![forbid(unsafe_code)]
+
+mod listener;
+mod request;
+mod response;
+
+pub use listener::CloseAware;
+pub use request::{Sse, SseClient};
+pub use response::{SseError, SseResponse};

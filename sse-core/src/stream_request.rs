@@ -1,0 +1,138 @@
+use http::{HeaderMap, Method, Response};
+
+use crate::{
+    ClientId, GroupName, Hub, LastEventId, NameError, StreamBody, StreamError, Subscribe,
+    Subscription,
+};
+
+/// The header by which a client says what it saw last (WHATWG HTML, 9.2.4).
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// Its stand-ins in the query, for clients that can't set a header at their first request.
+const LAST_EVENT_ID_PARAMETERS: [&str; 2] = ["lastEventId", "last_event_id"];
+
+/// What an adapter needs to know of a request for a stream.
+#[derive(Debug, Clone)]
+#[must_use = "say whose stream it is, then open it"]
+pub struct StreamRequest {
+    head_only: bool,
+    last_event_id: Option<LastEventId>,
+}
+
+impl StreamRequest {
+    /// Reads a request's method, headers and query.
+    ///
+    /// The last event id is that of the `Last-Event-ID` header, which wins over the query
+    /// parameters `lastEventId` and `last_event_id`. Empty means none.
+    pub fn new(method: &Method, headers: &HeaderMap, query: Option<&str>) -> Self {
+        let last_event_id = match headers.get(LAST_EVENT_ID) {
+            Some(value) => LastEventId::parse(value.as_bytes()),
+            None => form_urlencoded::parse(query.unwrap_or_default().as_bytes())
+                .find(|(name, _)| LAST_EVENT_ID_PARAMETERS.contains(&&**name))
+                .and_then(|(_, value)| LastEventId::parse(value.as_bytes())),
+        };
+        Self {
+            head_only: method == Method::HEAD,
+            last_event_id,
+        }
+    }
+
+    /// What the client says that it saw last.
+    #[must_use]
+    pub const fn last_event_id(&self) -> Option<&LastEventId> {
+        self.last_event_id.as_ref()
+    }
+
+    /// Says whose stream it will be.
+    pub fn client(self, client: impl TryInto<ClientId, Error: Into<NameError>>) -> ClientRequest {
+        let client = client.try_into().map_err(Into::into);
+        ClientRequest {
+            head_only: self.head_only,
+            subscribe: client
+                .map(|client| Subscribe::new(client).last_event_id(self.last_event_id)),
+        }
+    }
+}
+
+/// A request for a stream of a certain client; keeps its first error until it is opened.
+#[derive(Debug, Clone)]
+#[must_use = "open it"]
+pub struct ClientRequest {
+    head_only: bool,
+    subscribe: Result<Subscribe, NameError>,
+}
+
+impl ClientRequest {
+    /// Also puts the connection into `group`.
+    pub fn group(mut self, group: impl TryInto<GroupName, Error: Into<NameError>>) -> Self {
+        self.subscribe = self.subscribe.and_then(|subscribe| {
+            let group: GroupName = group.try_into().map_err(Into::into)?;
+            Ok(subscribe.group(group))
+        });
+        self
+    }
+
+    /// Attaches a value of the application's own, one of each type.
+    pub fn attribute<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.subscribe = self.subscribe.map(|subscribe| subscribe.attribute(value));
+        self
+    }
+
+    /// Opens the stream and makes it a response: also what can't be opened is one.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Hub::subscribe`].
+    pub async fn open(self, hub: &Hub) -> Response<StreamBody> {
+        match self.subscribe(hub).await {
+            Ok(subscription) => subscription.into_response(),
+            Err(error) => error.into_response(),
+        }
+    }
+
+    /// Opens the stream.
+    ///
+    /// # Errors
+    ///
+    /// [`StreamError`], which knows its response.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Hub::subscribe`].
+    pub async fn subscribe(self, hub: &Hub) -> Result<Subscription, StreamError> {
+        let subscribe = self.subscribe?;
+        if self.head_only {
+            return Err(StreamError::HeadOnly);
+        }
+        Ok(hub.subscribe(subscribe).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::EventId;
+
+    fn last(header: Option<&[u8]>, query: &str) -> Option<LastEventId> {
+        let header = header.map(|value| HeaderValue::from_bytes(value).unwrap());
+        let headers = header
+            .into_iter()
+            .map(|v| (LAST_EVENT_ID.parse().unwrap(), v));
+        let request = StreamRequest::new(&Method::GET, &headers.collect(), Some(query));
+        request.last_event_id().cloned()
+    }
+
+    #[test]
+    fn the_header_wins_over_the_query() {
+        let id = |text| Some(LastEventId::Event(EventId::new(text).unwrap()));
+        assert_eq!(last(None, ""), None);
+        assert_eq!(last(None, "a=b&lastEventId=x%2Fy"), id("x/y"));
+        assert_eq!(last(None, "last_event_id=7"), id("7"));
+        assert_eq!(last(Some(b"8"), "lastEventId=7"), id("8"));
+        assert_eq!(last(Some(b""), "lastEventId=7"), None);
+        assert_eq!(last(Some(b"\xff"), ""), Some(LastEventId::Unknown));
+        assert_eq!(last(None, "lastEventId=%ff%0a"), Some(LastEventId::Unknown));
+    }
+}

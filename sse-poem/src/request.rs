@@ -1,0 +1,73 @@
+use poem::{FromRequest, Request, RequestBody};
+use sse_core::{
+    ClientId, ClientRequest, GroupName, Hub, LastEventId, NameError, StreamRequest, Subscription,
+};
+
+use crate::{SseError, SseResponse};
+
+/// Extracts a request for a stream; GET, POST or HEAD.
+///
+/// It reads the head only, so that a handler may extract the body beside it.
+#[derive(Debug, Clone)]
+#[must_use = "say whose stream it is, then open it"]
+pub struct Sse(StreamRequest);
+
+impl Sse {
+    /// What the client says that it saw last.
+    #[must_use]
+    pub const fn last_event_id(&self) -> Option<&LastEventId> {
+        self.0.last_event_id()
+    }
+
+    /// Says whose stream it will be.
+    pub fn client(self, client: impl TryInto<ClientId, Error: Into<NameError>>) -> SseClient {
+        SseClient(self.0.client(client))
+    }
+}
+
+impl<'a> FromRequest<'a> for Sse {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
+        let (method, query) = (request.method(), request.uri().query());
+        Ok(Self(StreamRequest::new(method, request.headers(), query)))
+    }
+}
+
+/// A request for a stream of a certain client; keeps its first error until it is opened.
+#[derive(Debug, Clone)]
+#[must_use = "open it"]
+pub struct SseClient(ClientRequest);
+
+impl SseClient {
+    /// Also puts the connection into `group`.
+    pub fn group(self, group: impl TryInto<GroupName, Error: Into<NameError>>) -> Self {
+        Self(self.0.group(group))
+    }
+
+    /// Attaches a value of the application's own, one of each type.
+    pub fn attribute<T: Clone + Send + Sync + 'static>(self, value: T) -> Self {
+        Self(self.0.attribute(value))
+    }
+
+    /// Opens the stream and makes it a response. A name that isn't valid is answered with 400, a
+    /// hub that can't open it with 503, both with `{"error": …}`.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Hub::subscribe`].
+    pub async fn open(self, hub: &Hub) -> SseResponse {
+        SseResponse::new(self.0.open(hub).await)
+    }
+
+    /// Opens the stream, for a handler that wants its handle first.
+    ///
+    /// # Errors
+    ///
+    /// [`SseError`], which a handler may return as it is.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Hub::subscribe`].
+    pub async fn subscribe(self, hub: &Hub) -> Result<Subscription, SseError> {
+        Ok(self.0.subscribe(hub).await?)
+    }
+}
