@@ -1,0 +1,62 @@
+use std::{net::IpAddr, time::Duration};
+
+use clap::{Parser, Subcommand};
+use sse_core::{BuildError, Hub};
+
+/// A notification server with a page for the three send modes; everything in memory.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub struct Args {
+    /// The address to listen on.
+    #[arg(long, env = "SSE_LISTEN", default_value = "127.0.0.1")]
+    pub listen: IpAddr,
+
+    /// The port to listen on; 0 for any that is free.
+    #[arg(long, env = "SSE_PORT", default_value_t = 8080)]
+    pub port: u16,
+
+    /// After how long without anything to read a stream gets a heartbeat.
+    #[arg(long, env = "SSE_HEARTBEAT", default_value = "30s", value_parser = humantime::parse_duration)]
+    pub heartbeat: Duration,
+
+    /// After how long a stream that nobody reads is closed.
+    #[arg(long, env = "SSE_REAP_AFTER", default_value = "90s", value_parser = humantime::parse_duration)]
+    pub reap_after: Duration,
+
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What to do instead of serving.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Name the examples and how to run them.
+    List,
+}
+
+impl Args {
+    /// The hub with these settings.
+    ///
+    /// # Errors
+    ///
+    /// A setting makes no sense.
+    pub fn hub(&self) -> Result<Hub, BuildError> {
+        Hub::builder()
+            .heartbeat(self.heartbeat)
+            .reap_after(self.reap_after)
+            .build()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+}

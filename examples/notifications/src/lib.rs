@@ -1,0 +1,16 @@
+//! A notification server: streams for clients in groups, and a JSON API that pushes to a client,
+//! a group or everybody.
+//!
+//! Run it with `cargo run` at the root of the repository, and open the page that it names.
+
+#![forbid(unsafe_code)]
+
+mod answer;
+mod api;
+mod args;
+mod page;
+mod poem_app;
+mod send;
+
+pub use args::{Args, Command};
+pub use poem_app::app;
