@@ -1,0 +1,231 @@
+//! The page in a real Chromium.
+
+mod support;
+
+use std::{path::PathBuf, time::Duration};
+
+use fantoccini::{Client, ClientBuilder, Locator, elements::Element};
+use serde_json::json;
+use tokio::process::{Child, Command};
+
+use support::{Server, spawn};
+
+/// How long the browser may take for anything.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+struct Browser {
+    page: Client,
+    _driver: Child,
+}
+
+impl Browser {
+    /// Opens the server's page, with no stream yet.
+    async fn open(server: &Server) -> Self {
+        let mut command = Command::new("chromedriver");
+        let (driver, mut lines) = spawn(command.arg("--port=0"));
+        let port = loop {
+            let line = lines
+                .next_line()
+                .await
+                .unwrap()
+                .expect("chromedriver starts");
+            if let Some((_, port)) = line.split_once("started successfully on port ") {
+                break port.trim_end_matches('.').to_owned();
+            }
+        };
+        // What it prints later goes nowhere, but has to be read.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let capabilities = json!({
+            "browserName": "chrome",
+            "goog:chromeOptions": {
+                "binary": "/usr/bin/chromium",
+                "args": [
+                    "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+                    "--disable-background-networking", "--disable-component-update",
+                    "--disable-sync", "--no-first-run", "--window-size=1280,1400",
+                ],
+            },
+        });
+        let page = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new())
+            .capabilities(serde_json::from_value(capabilities).unwrap())
+            .connect(&format!("http://127.0.0.1:{port}"))
+            .await
+            .expect("a session");
+        page.goto(&format!("http://{}/?auto=0", server.addr))
+            .await
+            .unwrap();
+        Self {
+            page,
+            _driver: driver,
+        }
+    }
+
+    async fn find(&self, css: &str) -> Element {
+        let found = self
+            .page
+            .wait()
+            .at_most(PATIENCE)
+            .for_element(Locator::Css(css))
+            .await;
+        found.unwrap_or_else(|error| panic!("{css}: {error}"))
+    }
+
+    async fn fill(&self, css: &str, text: &str) {
+        let field = self.find(css).await;
+        field.clear().await.unwrap();
+        field.send_keys(text).await.unwrap();
+    }
+
+    async fn click(&self, css: &str) {
+        self.find(css).await.click().await.unwrap();
+    }
+
+    /// Opens a stream in the page, and waits until it is open.
+    async fn connect(&self, client: &str, group: &str) {
+        self.fill("#connect-client", client).await;
+        self.fill("#connect-group", group).await;
+        self.click("#connect-button").await;
+        self.find(&format!(r#"{}[data-status="open"]"#, card(client)))
+            .await;
+    }
+
+    async fn send(&self, mode: &str, to: Option<(&str, &str)>, text: &str) {
+        self.click(&format!("#mode-{mode}")).await;
+        if let Some((field, name)) = to {
+            self.fill(field, name).await;
+        }
+        self.fill("#send-text", text).await;
+        self.click("#send-button").await;
+    }
+
+    /// The texts of the notifications in a stream's log, newest first.
+    async fn received(&self, client: &str) -> Vec<String> {
+        let css = format!(
+            r#"{} .entry[data-event="notification"] .entry-data"#,
+            card(client)
+        );
+        let mut texts = Vec::new();
+        for entry in self.page.find_all(Locator::Css(&css)).await.unwrap() {
+            texts.push(entry.text().await.unwrap());
+        }
+        texts
+    }
+
+    /// Waits until a stream's log shows these, newest first, and nothing else.
+    async fn shows(&self, client: &str, expected: &[&str]) {
+        let shown = tokio::time::timeout(PATIENCE, async {
+            while self.received(client).await.len() < expected.len() {
+                tokio::task::yield_now().await;
+            }
+        });
+        shown
+            .await
+            .unwrap_or_else(|_| panic!("{client} never got {expected:?}"));
+        assert_eq!(self.received(client).await, expected, "{client}");
+    }
+
+    async fn counter(&self, css: &str, expected: &str) {
+        let counts = tokio::time::timeout(PATIENCE, async {
+            while self.find(css).await.text().await.unwrap() != expected {
+                tokio::task::yield_now().await;
+            }
+        });
+        counts
+            .await
+            .unwrap_or_else(|_| panic!("{css} never showed {expected}"));
+    }
+
+    async fn script(&self, script: &str) -> serde_json::Value {
+        self.page.execute(script, Vec::new()).await.unwrap()
+    }
+
+    /// Leaves a picture for people to look at.
+    async fn picture(&self, name: &str) {
+        let picture = self.page.screenshot().await.unwrap();
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::write(path, picture).unwrap();
+    }
+}
+
+fn card(client: &str) -> String {
+    format!(r#".stream[data-client="{client}"]"#)
+}
+
+#[tokio::test]
+async fn the_page_shows_the_three_send_modes() {
+    let server = Server::start(&[]).await;
+    let browser = Browser::open(&server).await;
+    browser.connect("ada", "default").await;
+    browser.connect("bob", "admins").await;
+    browser.connect("eve", "admins").await;
+    browser.counter("#info-connections", "3").await;
+    browser.counter("#info-groups", "2").await;
+
+    let to_ada = Some(("#send-client", "ada"));
+    browser.send("unicast", to_ada, "only ada").await;
+    browser.shows("ada", &["only ada"]).await;
+    browser
+        .send("group", Some(("#send-group", "admins")), "admins")
+        .await;
+    browser.shows("bob", &["admins"]).await;
+    browser.shows("eve", &["admins"]).await;
+    browser.send("broadcast", None, "everybody").await;
+    browser.shows("ada", &["everybody", "only ada"]).await;
+    browser.shows("bob", &["everybody", "admins"]).await;
+    browser.shows("eve", &["everybody", "admins"]).await;
+    for mode in ["unicast", "group", "broadcast"] {
+        browser
+            .counter(&format!("#info-published-{mode}"), "1")
+            .await;
+    }
+    browser.counter("#info-delivered", "6").await;
+    let delay = browser.find(&format!("{} .entry-delay", card("ada"))).await;
+    assert!(delay.text().await.unwrap().ends_with("ms"));
+    browser.picture("page-modes.png").await;
+}
+
+#[tokio::test]
+async fn text_from_others_never_becomes_html() {
+    let server = Server::start(&[]).await;
+    let browser = Browser::open(&server).await;
+    browser.connect("ada", "default").await;
+    let hostile =
+        r#"<img src=x onerror="document.title='hacked'"><script>document.title='hacked'</script>"#;
+    browser.send("broadcast", None, hostile).await;
+    browser.shows("ada", &[hostile]).await;
+    browser.connect("<i>eve</i>", "<b>x</b>").await;
+    let who = browser.find(".who [data-client='<i>eve</i>']").await;
+    assert!(who.text().await.unwrap().contains("<i>eve</i>"));
+    let elements = browser
+        .script("return document.querySelectorAll('img, main script, i:not(.pulse)').length")
+        .await;
+    assert_eq!(elements, json!(0));
+    assert_ne!(browser.page.title().await.unwrap(), "hacked");
+}
+
+#[tokio::test]
+async fn a_disconnected_stream_comes_back_by_itself() {
+    let server = Server::start(&[]).await;
+    let browser = Browser::open(&server).await;
+    browser.connect("ada", "default").await;
+    let connection = connection_ids(&browser).await;
+    browser.click(".who [data-client='ada'] .disconnect").await;
+    browser
+        .find(&format!(r#"{}[data-status="reconnecting"]"#, card("ada")))
+        .await;
+    browser
+        .find(&format!(r#"{}[data-status="open"]"#, card("ada")))
+        .await;
+    assert_eq!(connection.len() + 1, connection_ids(&browser).await.len());
+    browser
+        .send("unicast", Some(("#send-client", "ada")), "back")
+        .await;
+    browser.shows("ada", &["back"]).await;
+    browser.picture("page-reconnected.png").await;
+}
+
+/// The `connected` events in ada's log.
+async fn connection_ids(browser: &Browser) -> Vec<Element> {
+    let css = format!(r#"{} .entry[data-event="connected"]"#, card("ada"));
+    browser.page.find_all(Locator::Css(&css)).await.unwrap()
+}
