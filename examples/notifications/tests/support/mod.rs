@@ -8,14 +8,14 @@ use tokio::{
 };
 
 /// A running server; it ends with the test.
-pub struct Server {
-    pub addr: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) addr: SocketAddr,
     _process: Child,
 }
 
 impl Server {
     /// Starts the server on a free port.
-    pub async fn start(args: &[&str]) -> Self {
+    pub(crate) async fn start(args: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_notifications"));
         command.args(["--port", "0"]).args(args);
         let (process, mut lines) = spawn(&mut command);
@@ -34,7 +34,7 @@ impl Server {
 }
 
 /// Starts a process that ends with the test, and reads what it prints.
-pub fn spawn(command: &mut Command) -> (Child, Lines<BufReader<ChildStdout>>) {
+pub(crate) fn spawn(command: &mut Command) -> (Child, Lines<BufReader<ChildStdout>>) {
     let mut process = command
         .stdout(Stdio::piped())
         .kill_on_drop(true)
