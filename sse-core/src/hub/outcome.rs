@@ -109,7 +109,7 @@ pub(super) struct Outcomes {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The outcome of a ticket stands at its number modulo the length.
+    /// The outcome of a ticket stands at its number modulo the length. Empty before the first.
     ring: Vec<Option<(Ticket, Outcome)>>,
     waiting: HashMap<Ticket, Vec<oneshot::Sender<Outcome>>>,
     closed: bool,
@@ -135,11 +135,10 @@ impl Outcomes {
 
     pub(super) fn record(&self, ticket: Ticket, outcome: Outcome) {
         let mut state = self.state.lock();
-        let place = slot_of(ticket);
-        if state.ring.len() <= place {
-            state.ring.resize(place + 1, None);
+        if state.ring.is_empty() {
+            state.ring = vec![None; REMEMBERED];
         }
-        let slot = &mut state.ring[place];
+        let slot = &mut state.ring[slot_of(ticket)];
         if slot.is_none_or(|(other, _)| other < ticket) {
             *slot = Some((ticket, outcome));
         }

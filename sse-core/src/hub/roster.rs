@@ -80,6 +80,11 @@ impl Roster {
         let found = state.seat_of(key, connection).is_some();
         if found {
             state.seats.remove(key);
+            if state.seats.is_empty() {
+                // Gives memory back that a crowd has left.
+                state.seats = Slab::new();
+                state.wheel.fill_with(Vec::new);
+            }
         }
         drop(state);
         found

@@ -43,6 +43,9 @@ impl Members {
             Self::Few(list) => list.retain(|connection| connection.id() != id),
             Self::Many(map) => {
                 map.remove(&id);
+                if map.len() < FEW / 2 {
+                    *self = Self::Few(map.drain().map(|(_, connection)| connection).collect());
+                }
             }
         }
     }

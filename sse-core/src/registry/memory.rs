@@ -78,7 +78,7 @@ impl Registry for MemoryRegistry {
 
     async fn remove(&self, id: ConnectionId) -> Result<Option<Arc<Connection>>, RegistryError> {
         let mut shard = self.connections.of(&id).write();
-        let Some(Record { connection, groups }) = shard.remove(&id) else {
+        let Some(Record { connection, groups }) = Shards::take(&mut shard, &id) else {
             return Ok(None);
         };
         remove_member(&self.clients, connection.client(), id);
@@ -156,7 +156,7 @@ fn remove_member<K: Hash + Eq>(map: &Shards<K, Members>, key: &K, id: Connection
     if let Some(members) = shard.get_mut(key) {
         members.remove(id);
         if members.is_empty() {
-            shard.remove(key);
+            Shards::take(&mut shard, key);
         }
     }
 }

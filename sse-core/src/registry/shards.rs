@@ -36,6 +36,18 @@ impl<K: Hash + Eq, V> Shards<K, V> {
         &self.shards[(self.hasher.hash_one(key) >> 60) as usize % SHARDS]
     }
 
+    /// Takes `key` out of its shard, and gives memory back that a crowd has left.
+    pub(super) fn take<Q: Hash + Eq + ?Sized>(shard: &mut HashMap<K, V>, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
+        let taken = shard.remove(key);
+        if shard.len() <= shard.capacity() / 8 {
+            shard.shrink_to(shard.len() * 2);
+        }
+        taken
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &RwLock<HashMap<K, V>>> {
         self.shards.iter()
     }

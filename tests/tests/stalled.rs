@@ -1,0 +1,114 @@
+//! One client that never reads costs its own queue and nobody else anything.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use sse_conformance::StreamClient;
+use sse_core::{ClientId, Event, Hub, Target};
+use support::{PATIENCE, Running, pace};
+use tokio::{runtime::Builder, task::JoinSet};
+
+const CLIENTS: usize = 1000;
+const ROUNDS: usize = 5;
+const EVENTS: u32 = 100;
+const PACE: Duration = Duration::from_millis(10);
+
+#[test]
+fn one_that_never_reads_among_a_thousand() {
+    // What the stalled client's kernel buffers take must not end the test.
+    let hub = Hub::builder().heartbeat(None).build().unwrap();
+    let server = Running::start(hub);
+    let clients = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    clients.block_on(async {
+        let base = Instant::now();
+        let mut readers = Vec::with_capacity(CLIENTS);
+        for n in 0..CLIENTS {
+            readers.push(server.connect(&format!("c{n}"), |call| call).await);
+        }
+        // A first round warms everything up.
+        measure(&server, &mut readers, base).await;
+        let (mut without, mut with) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            without.push(measure(&server, &mut readers, base).await);
+            let stalled = stall(&server).await;
+            with.push(measure(&server, &mut readers, base).await);
+            let queued = server.hub.info().queued;
+            assert!(
+                queued > 0 && queued <= 101,
+                "{queued} wait: at most its queue and a gap"
+            );
+            drop(stalled);
+        }
+        let (without, with) = (median(without), median(with));
+        assert!(
+            with <= without.mul_f64(1.5),
+            "p99 delay {with:?} beside a stalled client, {without:?} without it"
+        );
+    });
+}
+
+/// Opens a stream that nobody reads, and fills its kernel buffers and its queue.
+async fn stall(server: &Running) -> StreamClient {
+    let stalled = server
+        .connect("stalled", |call| call.receive_buffer(4096))
+        .await;
+    let target = Target::client(ClientId::new("stalled").unwrap());
+    let filler = "x".repeat(10_000);
+    let started = Instant::now();
+    let mut in_vain = 0;
+    while in_vain < 50 {
+        // Publishing returns though nobody reads.
+        let sent = server.hub.publish(target.clone(), Event::text(&*filler));
+        let delivery = sent.await.unwrap().outcome().await.unwrap();
+        assert_eq!((delivery.matched, delivery.queued), (1, 1));
+        in_vain = if delivery.dropped > 0 { in_vain + 1 } else { 0 };
+        assert!(started.elapsed() < PATIENCE, "its buffers never fill");
+        // Lets the server write as much as the kernel takes.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    stalled
+}
+
+/// The 99th percentile of the delay of a run of broadcasts to all readers.
+async fn measure(server: &Running, readers: &mut Vec<StreamClient>, base: Instant) -> Duration {
+    let mut reading = JoinSet::new();
+    for mut reader in readers.drain(..) {
+        reading.spawn(async move {
+            let mut delays = Vec::with_capacity(EVENTS as usize);
+            for _ in 0..EVENTS {
+                let event = reader.next_event().await;
+                let sent = Duration::from_nanos(event.data.parse().unwrap());
+                delays.push(base.elapsed() - sent);
+            }
+            (reader, delays)
+        });
+    }
+    let hub = server.hub.clone();
+    let publishing = server.runtime.spawn(async move {
+        let start = Instant::now();
+        for n in 0..EVENTS {
+            pace(start, n, PACE).await;
+            let sent = base.elapsed().as_nanos();
+            hub.broadcast(Event::text(sent.to_string())).await.unwrap();
+        }
+    });
+    let mut delays = Vec::with_capacity(CLIENTS * EVENTS as usize);
+    while let Some(read) = reading.join_next().await {
+        let (reader, more) = read.unwrap();
+        readers.push(reader);
+        delays.extend(more);
+    }
+    publishing.await.unwrap();
+    let at = delays.len() * 99 / 100;
+    *delays.select_nth_unstable(at).1
+}
+
+fn median(mut figures: Vec<Duration>) -> Duration {
+    figures.sort_unstable();
+    figures[figures.len() / 2]
+}
