@@ -8,3 +8,8 @@ mod response;
 pub use listener::CloseAware;
 pub use request::{Sse, SseClient};
 pub use response::{SseError, SseResponse};
+
+/// The README's programs, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
