@@ -25,6 +25,7 @@ use std::{
 use tokio::sync::OnceCell;
 
 pub(crate) use self::core::Core;
+use self::deliver::Deliverer;
 pub use self::{
     attach::{Attached, SubscribeError, Subscription},
     builder::HubBuilder,
@@ -36,7 +37,7 @@ pub use self::{
     outcome::{Delivery, OutcomeError, Receipt},
     publish::{PendingReceipt, PublishError},
 };
-use crate::{Deliver, Presence, QueueLimits, RouteError, Router};
+use crate::{Presence, QueueLimits, RouteError, Router};
 
 /// Opens streams and pushes events to them.
 ///
@@ -99,8 +100,8 @@ impl Hub {
     async fn router(&self) -> Result<&dyn Router, RouteError> {
         let shared = &self.shared;
         let start = || async {
-            let core: Arc<dyn Deliver> = Arc::<Core>::clone(&shared.core);
-            let head = shared.router.start(core).await?;
+            let deliver = Deliverer(Arc::clone(&shared.core));
+            let head = shared.router.start(Arc::new(deliver)).await?;
             shared.core.section.lock().start(head);
             Ok(())
         };

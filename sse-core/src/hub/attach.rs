@@ -106,7 +106,8 @@ impl Drop for Attached {
     fn drop(&mut self) {
         match self.core.upgrade() {
             Some(core) => {
-                core.end(&self.connection, CloseReason::ClientGone);
+                let mut wakes = Wakes::default();
+                core.end(&self.connection, CloseReason::ClientGone, &mut wakes);
             }
             None => {
                 let sink = self.connection.sink();
@@ -205,7 +206,7 @@ impl Core {
                 self.offer(connection, frame);
             }
             connection.touch(self.now_ms());
-            wakes.push(connection);
+            wakes.wake(connection);
         }
         drop(section);
         self.counters

@@ -122,14 +122,20 @@ impl Core {
         guarded(connection, || connection.sink().progress())
     }
 
-    /// Ends a connection: closes its sink and frees its slot, in one step. The registry follows
-    /// on the hub's task. Whoever calls wakes the sink afterwards, outside the ordered section.
+    /// Ends a connection: closes its sink and frees its slot, in one step. What others are to
+    /// learn of it goes into `wakes`, for when no lock is held.
     ///
     /// `false` if it had ended before; a reason that discards what waits still does so.
-    pub(super) fn end(&self, connection: &Arc<Connection>, reason: CloseReason) -> bool {
+    pub(super) fn end(
+        self: &Arc<Self>,
+        connection: &Arc<Connection>,
+        reason: CloseReason,
+        wakes: &mut Wakes,
+    ) -> bool {
         let first = connection.end();
         if first || reason.discards() {
             guarded(connection, || connection.sink().close(reason));
+            wakes.wake(connection);
         }
         if !first {
             return false;
@@ -140,6 +146,12 @@ impl Core {
             CloseReason::Overflow => self.counters.overflowed.add(1),
             _ => {}
         }
+        wakes.announce(self, connection, reason);
+        true
+    }
+
+    /// Tells of an end, and has the hub's task take the connection out of the registry.
+    pub(super) fn announce_end(&self, connection: &Connection, reason: CloseReason) {
         self.presence.disconnected(connection, reason);
         tracing::debug!(
             connection = %connection.id(),
@@ -149,18 +161,18 @@ impl Core {
         );
         self.leaving.lock().push(connection.id());
         self.left.notify_one();
-        true
     }
 
     /// Ends each live connection that `target` means; how many those were.
-    pub(super) fn disconnect(&self, target: &Target, reason: CloseReason) -> usize {
+    pub(super) fn disconnect(self: &Arc<Self>, target: &Target, reason: CloseReason) -> usize {
         let mut wakes = Wakes::default();
-        {
-            let _section = self.section.lock();
-            self.visit_live(target, &mut |connection| wakes.push(connection));
-            wakes.retain(|connection| self.end(connection, reason));
-        }
-        wakes.len()
+        let mut closed = 0;
+        let section = self.section.lock();
+        self.visit_live(target, &mut |connection| {
+            closed += usize::from(self.end(connection, reason, &mut wakes));
+        });
+        drop(section);
+        closed
     }
 
     /// Calls `each` for each live connection that `target` means; `false` if the registry
@@ -214,12 +226,11 @@ impl Core {
     }
 
     /// Ends everything: streams, tasks, and those who wait for an outcome.
-    pub(super) fn close(&self) {
+    pub(super) fn close(self: &Arc<Self>) {
         self.closed.store(true, Ordering::Release);
         let mut wakes = Wakes::default();
         for connection in self.roster.connections() {
-            self.end(&connection, CloseReason::HubClosed);
-            wakes.push(&connection);
+            self.end(&connection, CloseReason::HubClosed, &mut wakes);
         }
         drop(wakes);
         self.outcomes.close();

@@ -2,10 +2,10 @@ use std::sync::Arc;
 
 use super::{
     core::Core,
-    outcome::{Delivery, OutcomeError},
+    outcome::{Answers, Delivery, OutcomeError},
     wakes::Wakes,
 };
-use crate::{CloseReason, Connection, Deliver, Frame, Lost, Offer, Position, Routed};
+use crate::{CloseReason, Deliver, Lost, Offer, Position, Routed};
 
 /// What a delivery came to. Readers are woken when it is dropped.
 #[derive(Debug, Default)]
@@ -13,6 +13,7 @@ use crate::{CloseReason, Connection, Deliver, Frame, Lost, Offer, Position, Rout
 pub struct Delivered {
     delivery: Delivery,
     wakes: Wakes,
+    answers: Answers,
 }
 
 impl Delivered {
@@ -29,15 +30,20 @@ impl Delivered {
     }
 }
 
-impl Deliver for Core {
+/// The hub's side of its router.
+#[derive(Debug)]
+pub(super) struct Deliverer(pub(super) Arc<Core>);
+
+impl Deliver for Deliverer {
     fn deliver(&self, routed: &[Routed]) -> Delivered {
+        let core = &self.0;
         let mut delivered = Delivered::default();
-        let now = self.now_ms();
-        let mut section = self.section.lock();
+        let now = core.now_ms();
+        let mut section = core.section.lock();
         for routed in routed {
             let position = routed.frame.position();
             let outcome = if section.advance(position) {
-                self.deliver_one(routed, now, &mut delivered.wakes)
+                core.deliver_one(routed, now, &mut delivered.wakes)
             } else {
                 tracing::error!(
                     ?position,
@@ -45,12 +51,14 @@ impl Deliver for Core {
                 );
                 Err(OutcomeError::Lost)
             };
+            tracing::trace!(target = ?routed.target, ?outcome, "event delivered");
             if let Ok(delivery) = outcome {
                 delivered.delivery.add(delivery);
             }
             if let Some(ticket) = routed.ticket {
-                self.counters.published(routed.target.mode());
-                self.outcomes.record(ticket, outcome);
+                core.counters.published(routed.target.mode());
+                core.outcomes
+                    .record(ticket, outcome, &mut delivered.answers);
             }
         }
         drop(section);
@@ -60,27 +68,43 @@ impl Deliver for Core {
     fn lost(&self, after: Option<Position>, cause: Lost) {
         tracing::error!(?after, ?cause, "the router lost events");
         let mut wakes = Wakes::default();
-        let section = self.section.lock();
-        self.tell_lost(&mut wakes);
-        self.outcomes.lost();
+        let section = self.0.section.lock();
+        self.0.tell_lost(&mut wakes);
         drop(section);
         drop(wakes);
+        self.0.outcomes.lost();
     }
 }
 
 impl Core {
     /// Offers an event to whom it is for. Inside the ordered section.
     fn deliver_one(
-        &self,
+        self: &Arc<Self>,
         routed: &Routed,
         now: u64,
         wakes: &mut Wakes,
     ) -> Result<Delivery, OutcomeError> {
         let mut delivery = Delivery::default();
         let whole = self.visit_live(&routed.target, &mut |connection| {
-            self.offer_event(connection, &routed.frame, &mut delivery);
+            wakes.wake(connection);
             connection.touch(now);
-            wakes.push(connection);
+            delivery.matched += 1;
+            match self.offer(connection, &routed.frame) {
+                Offer::Queued { replaced, dropped } => {
+                    delivery.queued += 1;
+                    delivery.replaced += replaced;
+                    delivery.dropped += dropped;
+                }
+                Offer::Dropped => delivery.dropped += 1,
+                Offer::Full => {
+                    delivery.closed += 1;
+                    self.end(connection, CloseReason::Overflow, wakes);
+                }
+                Offer::Closed => {
+                    delivery.closed += 1;
+                    self.end(connection, CloseReason::SinkFailed, wakes);
+                }
+            }
         });
         self.counters.dropped.add(u64::from(delivery.dropped));
         if whole {
@@ -90,26 +114,6 @@ impl Core {
         Err(OutcomeError::Lost)
     }
 
-    fn offer_event(&self, connection: &Arc<Connection>, frame: &Frame, delivery: &mut Delivery) {
-        delivery.matched += 1;
-        match self.offer(connection, frame) {
-            Offer::Queued { replaced, dropped } => {
-                delivery.queued += 1;
-                delivery.replaced += replaced;
-                delivery.dropped += dropped;
-            }
-            Offer::Dropped => delivery.dropped += 1,
-            Offer::Full => {
-                delivery.closed += 1;
-                self.end(connection, CloseReason::Overflow);
-            }
-            Offer::Closed => {
-                delivery.closed += 1;
-                self.end(connection, CloseReason::SinkFailed);
-            }
-        }
-    }
-
     /// Tells every live connection that something is missing. Inside the ordered section.
     fn tell_lost(&self, wakes: &mut Wakes) {
         self.counters.lost.add(1);
@@ -117,7 +121,7 @@ impl Core {
         for connection in self.roster.connections() {
             if connection.is_live() {
                 self.offer(&connection, &gap);
-                wakes.push(&connection);
+                wakes.wake(&connection);
             }
         }
     }

@@ -102,7 +102,6 @@ impl Hub {
     /// how many those were. An EventSource comes back by itself.
     ///
     /// Events that were accepted before are delivered first.
-    #[must_use = "it says how many were disconnected"]
     pub fn disconnect(&self, target: &Target) -> usize {
         let core = &self.shared.core;
         core.disconnect(target, CloseReason::Disconnected)

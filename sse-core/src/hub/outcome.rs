@@ -115,6 +115,19 @@ struct State {
     closed: bool,
 }
 
+/// Tells those who wait for an outcome when it is dropped, outside of all locks.
+#[derive(Debug, Default)]
+pub(super) struct Answers(Vec<(oneshot::Sender<Outcome>, Outcome)>);
+
+impl Drop for Answers {
+    fn drop(&mut self) {
+        for (asker, outcome) in self.0.drain(..) {
+            // Whoever asked may have gone away.
+            let _ = asker.send(outcome);
+        }
+    }
+}
+
 enum Answer {
     Known(Outcome),
     Later(oneshot::Receiver<Outcome>),
@@ -133,7 +146,8 @@ impl Outcomes {
         }
     }
 
-    pub(super) fn record(&self, ticket: Ticket, outcome: Outcome) {
+    /// Remembers an outcome; whoever waits for it is told by `answers`.
+    pub(super) fn record(&self, ticket: Ticket, outcome: Outcome, answers: &mut Answers) {
         let mut state = self.state.lock();
         if state.ring.is_empty() {
             state.ring = vec![None; REMEMBERED];
@@ -144,11 +158,9 @@ impl Outcomes {
         }
         if !state.waiting.is_empty() {
             let waiting = state.waiting.remove(&ticket).unwrap_or_default();
-            drop(state);
-            for sender in waiting {
-                // Whoever asked may have gone away.
-                let _ = sender.send(outcome);
-            }
+            answers
+                .0
+                .extend(waiting.into_iter().map(|asker| (asker, outcome)));
         }
     }
 
@@ -210,14 +222,14 @@ mod tests {
         };
         let (early, ()) = tokio::join!(first.outcome(), async {
             tokio::task::yield_now().await;
-            outcomes.record(first.ticket, Ok(delivery));
+            outcomes.record(first.ticket, Ok(delivery), &mut Answers::default());
         });
         assert_eq!(early, Ok(delivery));
         assert_eq!(first.outcome().await, Ok(delivery), "asked again");
 
         for _ in 0..REMEMBERED {
             let later = receipt(&outcomes);
-            outcomes.record(later.ticket, Ok(delivery));
+            outcomes.record(later.ticket, Ok(delivery), &mut Answers::default());
         }
         assert_eq!(first.outcome().await, Err(OutcomeError::Forgotten));
         outcomes.close();

@@ -116,7 +116,7 @@ async fn take_out(core: &Core) {
 }
 
 /// Looks at every connection that is due.
-async fn beat(core: &Core) {
+async fn beat(core: &Arc<Core>) {
     for seats in core.roster.due(core.now_ms()).chunks(CHUNK) {
         let mut wakes = Wakes::default();
         for seat in seats {
@@ -127,12 +127,10 @@ async fn beat(core: &Core) {
     }
 }
 
-fn look_at(core: &Core, seat: &Seat, wakes: &mut Wakes) {
+fn look_at(core: &Arc<Core>, seat: &Seat, wakes: &mut Wakes) {
     let (now, connection) = (core.now_ms(), &seat.connection);
     let Some(progress) = Core::progress(connection) else {
-        if core.end(connection, CloseReason::SinkFailed) {
-            wakes.push(connection);
-        }
+        core.end(connection, CloseReason::SinkFailed, wakes);
         return;
     };
     let mut watch = seat.watch;
@@ -153,9 +151,7 @@ fn look_at(core: &Core, seat: &Seat, wakes: &mut Wakes) {
             CloseReason::Stalled
         };
         tracing::info!(connection = %connection.id(), client = ?connection.client(), %reason, "reaped");
-        if core.end(connection, reason) {
-            wakes.push(connection);
-        }
+        core.end(connection, reason, wakes);
         return;
     }
     watch.heartbeat_due = periodic(core, seat, now, wakes);
@@ -196,7 +192,7 @@ fn send(core: &Core, seat: &Seat, kind: HeartbeatKind, wakes: &mut Wakes) {
     if sent {
         connection.touch(core.now_ms());
         core.counters.heartbeats.add(1);
-        wakes.push(connection);
+        wakes.wake(connection);
     }
 }
 

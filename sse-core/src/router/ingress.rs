@@ -47,6 +47,14 @@ enum Stage<J, T> {
     Gone,
 }
 
+/// What became of a job that doesn't wait for a place.
+pub(super) enum Started<T, F> {
+    /// It is done.
+    Done(T),
+    /// It will be done whatever becomes of this future.
+    Queued(F),
+}
+
 /// What became of a job that was brought in.
 enum Entered<J, T> {
     Done(Result<T, RouteError>),
@@ -99,21 +107,20 @@ impl<J: Send + 'static, T: Send + 'static> Ingress<J, T> {
     pub(super) fn try_run(
         self: &Arc<Self>,
         job: J,
-    ) -> Result<impl Future<Output = Result<T, RouteError>> + Send + use<J, T>, RouteError> {
-        let entered = match self.run_now(job) {
-            Ok(done) => Entered::Done(done),
-            Err(job) => {
-                let place = self.places.try_acquire().map_err(|_| RouteError::Busy)?;
-                place.forget();
-                self.enter(job)?
-            }
+    ) -> Result<
+        Started<T, impl Future<Output = Result<T, RouteError>> + Send + use<J, T>>,
+        RouteError,
+    > {
+        let job = match self.run_now(job) {
+            Ok(done) => return done.map(Started::Done),
+            Err(job) => job,
         };
-        Ok(async move {
-            match entered {
-                Entered::Done(done) => done,
-                Entered::Queued(slot) => poll_fn(|cx| poll_done(&slot, cx)).await,
-            }
-        })
+        let place = self.places.try_acquire().map_err(|_| RouteError::Busy)?;
+        place.forget();
+        match self.enter(job)? {
+            Entered::Done(done) => done.map(Started::Done),
+            Entered::Queued(slot) => Ok(Started::Queued(poll_fn(move |cx| poll_done(&slot, cx)))),
+        }
     }
 
     /// Takes no more jobs, and returns when those in the queue are done.

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::{
     Accepted, Batch, Deliver, KeyMemory, Pending, Publication, RouteError, Routed, Router, Ticket,
-    ingress::Ingress,
+    ingress::{Ingress, Started},
     memory::{Keyed, Remembered},
 };
 use crate::{Clock, Draft, Position, Target, TokioClock};
@@ -122,7 +122,10 @@ impl Router for LocalRouter {
 
     fn try_publish(&self, batch: Batch) -> Result<Pending, RouteError> {
         let batch = batch.into_iter().map(Prepared::from).collect();
-        self.ingress.try_run(batch).map(Pending::later)
+        Ok(match self.ingress.try_run(batch)? {
+            Started::Done(accepted) => Pending::ready(accepted),
+            Started::Queued(answer) => Pending::later(answer),
+        })
     }
 
     async fn shutdown(&self) {
