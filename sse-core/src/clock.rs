@@ -15,7 +15,12 @@ pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Where a hub's time comes from: every timer, timeout and timestamp.
 ///
-/// [`TokioClock`] is the default. [`ManualClock`] stands still until a test moves it.
+/// [`TokioClock`] is the default. [`ManualClock`] stands still until a test moves it. The monotonic
+/// time never goes back; all methods may be called from any thread at once, and don't block.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` isn't a clock",
+    note = "implement `Clock` for it, or use `TokioClock` or `ManualClock`"
+)]
 pub trait Clock: Debug + Send + Sync + 'static {
     /// The monotonic time, for measuring.
     fn now(&self) -> Instant;

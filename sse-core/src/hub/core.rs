@@ -52,8 +52,11 @@ pub(super) struct Section {
 }
 
 impl Section {
-    pub(super) const fn start(&mut self, head: Position) {
-        self.head = Some(head);
+    /// Where the order stood when the router started; it may have moved on since.
+    pub(super) fn start(&mut self, head: Position) {
+        if self.head.is_none() {
+            self.head = Some(head);
+        }
     }
 
     /// Moves on to `position`; `false` if the order has been there.
