@@ -2,13 +2,19 @@
 
 mod support;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, resume_unwind},
+    path::PathBuf,
+    time::Duration,
+};
 
 use fantoccini::{Client, ClientBuilder, Locator, elements::Element};
+use futures_util::FutureExt;
 use serde_json::json;
 use tokio::process::{Child, Command};
 
 use support::{Server, spawn};
+use tempfile::TempDir;
 
 /// How long the browser may take for anything.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -16,13 +22,28 @@ const PATIENCE: Duration = Duration::from_secs(15);
 struct Browser {
     page: Client,
     _driver: Child,
+    /// Where the browser leaves what it doesn't clean up.
+    _scratch: TempDir,
 }
 
 impl Browser {
-    /// Opens the server's page, with no stream yet.
+    /// Runs `test` on a new server's page, with no stream yet. The browser ends with it, however
+    /// it ends.
+    async fn run(test: impl AsyncFnOnce(&Self)) {
+        let server = Server::start(&[]).await;
+        let browser = Self::open(&server).await;
+        let tested = AssertUnwindSafe(test(&browser)).catch_unwind().await;
+        browser.page.close().await.expect("the browser ends");
+        if let Err(panic) = tested {
+            resume_unwind(panic);
+        }
+    }
+
     async fn open(server: &Server) -> Self {
+        let scratch = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let mut command = Command::new("chromedriver");
-        let (driver, mut lines) = spawn(command.arg("--port=0"));
+        command.arg("--port=0").env("TMPDIR", scratch.path());
+        let (driver, mut lines) = spawn(&mut command);
         let port = loop {
             let line = lines
                 .next_line()
@@ -57,6 +78,7 @@ impl Browser {
         Self {
             page,
             _driver: driver,
+            _scratch: scratch,
         }
     }
 
@@ -153,41 +175,41 @@ fn card(client: &str) -> String {
 
 #[tokio::test]
 async fn the_page_shows_the_three_send_modes() {
-    let server = Server::start(&[]).await;
-    let browser = Browser::open(&server).await;
-    browser.connect("ada", "default").await;
-    browser.connect("bob", "admins").await;
-    browser.connect("eve", "admins").await;
-    browser.counter("#info-connections", "3").await;
-    browser.counter("#info-groups", "2").await;
+    Browser::run(async |browser| {
+        browser.connect("ada", "default").await;
+        browser.connect("bob", "admins").await;
+        browser.connect("eve", "admins").await;
+        browser.counter("#info-connections", "3").await;
+        browser.counter("#info-groups", "2").await;
 
-    let to_ada = Some(("#send-client", "ada"));
-    browser.send("unicast", to_ada, "only ada").await;
-    browser.shows("ada", &["only ada"]).await;
-    browser
-        .send("group", Some(("#send-group", "admins")), "admins")
-        .await;
-    browser.shows("bob", &["admins"]).await;
-    browser.shows("eve", &["admins"]).await;
-    browser.send("broadcast", None, "everybody").await;
-    browser.shows("ada", &["everybody", "only ada"]).await;
-    browser.shows("bob", &["everybody", "admins"]).await;
-    browser.shows("eve", &["everybody", "admins"]).await;
-    for mode in ["unicast", "group", "broadcast"] {
+        let to_ada = Some(("#send-client", "ada"));
+        browser.send("unicast", to_ada, "only ada").await;
+        browser.shows("ada", &["only ada"]).await;
         browser
-            .counter(&format!("#info-published-{mode}"), "1")
+            .send("group", Some(("#send-group", "admins")), "admins")
             .await;
-    }
-    browser.counter("#info-delivered", "6").await;
-    let delay = browser.find(&format!("{} .entry-delay", card("ada"))).await;
-    assert!(delay.text().await.unwrap().ends_with("ms"));
-    browser.picture("page-modes.png").await;
+        browser.shows("bob", &["admins"]).await;
+        browser.shows("eve", &["admins"]).await;
+        browser.send("broadcast", None, "everybody").await;
+        browser.shows("ada", &["everybody", "only ada"]).await;
+        browser.shows("bob", &["everybody", "admins"]).await;
+        browser.shows("eve", &["everybody", "admins"]).await;
+        for mode in ["unicast", "group", "broadcast"] {
+            browser
+                .counter(&format!("#info-published-{mode}"), "1")
+                .await;
+        }
+        browser.counter("#info-delivered", "6").await;
+        let delay = browser.find(&format!("{} .entry-delay", card("ada"))).await;
+        assert!(delay.text().await.unwrap().ends_with("ms"));
+        browser.picture("page-modes.png").await;
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn text_from_others_never_becomes_html() {
-    let server = Server::start(&[]).await;
-    let browser = Browser::open(&server).await;
+    Browser::run(async |browser| {
     browser.connect("ada", "default").await;
     let hostile =
         r#"<img src=x onerror="document.title='hacked'"><script>document.title='hacked'</script>"#;
@@ -201,27 +223,30 @@ async fn text_from_others_never_becomes_html() {
         .await;
     assert_eq!(elements, json!(0));
     assert_ne!(browser.page.title().await.unwrap(), "hacked");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_disconnected_stream_comes_back_by_itself() {
-    let server = Server::start(&[]).await;
-    let browser = Browser::open(&server).await;
-    browser.connect("ada", "default").await;
-    let connection = connection_ids(&browser).await;
-    browser.click(".who [data-client='ada'] .disconnect").await;
-    browser
-        .find(&format!(r#"{}[data-status="reconnecting"]"#, card("ada")))
-        .await;
-    browser
-        .find(&format!(r#"{}[data-status="open"]"#, card("ada")))
-        .await;
-    assert_eq!(connection.len() + 1, connection_ids(&browser).await.len());
-    browser
-        .send("unicast", Some(("#send-client", "ada")), "back")
-        .await;
-    browser.shows("ada", &["back"]).await;
-    browser.picture("page-reconnected.png").await;
+    Browser::run(async |browser| {
+        browser.connect("ada", "default").await;
+        let connection = connection_ids(browser).await;
+        browser.click(".who [data-client='ada'] .disconnect").await;
+        browser
+            .find(&format!(r#"{}[data-status="reconnecting"]"#, card("ada")))
+            .await;
+        browser
+            .find(&format!(r#"{}[data-status="open"]"#, card("ada")))
+            .await;
+        assert_eq!(connection.len() + 1, connection_ids(browser).await.len());
+        browser
+            .send("unicast", Some(("#send-client", "ada")), "back")
+            .await;
+        browser.shows("ada", &["back"]).await;
+        browser.picture("page-reconnected.png").await;
+    })
+    .await;
 }
 
 /// The `connected` events in ada's log.
