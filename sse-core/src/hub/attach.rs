@@ -106,7 +106,7 @@ impl Drop for Attached {
     fn drop(&mut self) {
         match self.core.upgrade() {
             Some(core) => {
-                let mut wakes = Wakes::default();
+                let mut wakes = Wakes::new(&core);
                 core.end(&self.connection, CloseReason::ClientGone, &mut wakes);
             }
             None => {
@@ -190,7 +190,7 @@ impl Hub {
 
 impl Core {
     /// Makes a dormant connection live, its opening events before all others.
-    fn activate(&self, connection: &Arc<Connection>) -> bool {
+    fn activate(self: &Arc<Self>, connection: &Arc<Connection>) -> bool {
         let (notices, time) = (self.sinks.notices(), self.clock.system_time());
         let opening = notices.connected(connection, time);
         let initial = HeartbeatKind::Initial;
@@ -198,7 +198,7 @@ impl Core {
             .config
             .initial_heartbeat
             .then(|| notices.heartbeat(initial, connection, time));
-        let mut wakes = Wakes::default();
+        let mut wakes = Wakes::new(self);
         let section = self.section.lock();
         let live = !self.is_closed() && connection.activate();
         if live {

@@ -130,7 +130,18 @@ impl Core {
     ///
     /// `false` if it had ended before; a reason that discards what waits still does so.
     pub(super) fn end(
-        self: &Arc<Self>,
+        &self,
+        connection: &Arc<Connection>,
+        reason: CloseReason,
+        wakes: &mut Wakes,
+    ) -> bool {
+        wakes.wake(connection);
+        self.end_unwoken(connection, reason, wakes)
+    }
+
+    /// As [`end`](Self::end), but leaves the sink unwoken: waking it panics.
+    pub(super) fn end_unwoken(
+        &self,
         connection: &Arc<Connection>,
         reason: CloseReason,
         wakes: &mut Wakes,
@@ -138,7 +149,6 @@ impl Core {
         let first = connection.end();
         if first || reason.discards() {
             guarded(connection, || connection.sink().close(reason));
-            wakes.wake(connection);
         }
         if !first {
             return false;
@@ -149,7 +159,7 @@ impl Core {
             CloseReason::Overflow => self.counters.overflowed.add(1),
             _ => {}
         }
-        wakes.announce(self, connection, reason);
+        wakes.announce(connection, reason);
         true
     }
 
@@ -168,7 +178,7 @@ impl Core {
 
     /// Ends each live connection that `target` means; how many those were.
     pub(super) fn disconnect(self: &Arc<Self>, target: &Target, reason: CloseReason) -> usize {
-        let mut wakes = Wakes::default();
+        let mut wakes = Wakes::new(self);
         let mut closed = 0;
         let section = self.section.lock();
         self.visit_live(target, &mut |connection| {
@@ -231,7 +241,7 @@ impl Core {
     /// Ends everything: streams, tasks, and those who wait for an outcome.
     pub(super) fn close(self: &Arc<Self>) {
         self.closed.store(true, Ordering::Release);
-        let mut wakes = Wakes::default();
+        let mut wakes = Wakes::new(self);
         for connection in self.roster.connections() {
             self.end(&connection, CloseReason::HubClosed, &mut wakes);
         }

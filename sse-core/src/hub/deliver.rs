@@ -12,7 +12,7 @@ use crate::{CloseReason, Deliver, Lost, Offer, Position, Routed};
 #[must_use = "dropping it wakes readers: do that after your own locks"]
 pub struct Delivered {
     delivery: Delivery,
-    wakes: Wakes,
+    wakes: Option<Wakes>,
     answers: Answers,
 }
 
@@ -26,7 +26,7 @@ impl Delivered {
     /// How many wake-ups are due.
     #[must_use]
     pub fn wakes(&self) -> usize {
-        self.wakes.len()
+        self.wakes.as_ref().map_or(0, Wakes::len)
     }
 }
 
@@ -38,12 +38,13 @@ impl Deliver for Deliverer {
     fn deliver(&self, routed: &[Routed]) -> Delivered {
         let core = &self.0;
         let mut delivered = Delivered::default();
+        let wakes = delivered.wakes.insert(Wakes::new(core));
         let now = core.now_ms();
         let mut section = core.section.lock();
         for routed in routed {
             let position = routed.frame.position();
             let outcome = if section.advance(position) {
-                core.deliver_one(routed, now, &mut delivered.wakes)
+                core.deliver_one(routed, now, wakes)
             } else {
                 tracing::error!(
                     ?position,
@@ -67,7 +68,7 @@ impl Deliver for Deliverer {
 
     fn lost(&self, after: Option<Position>, cause: Lost) {
         tracing::error!(?after, ?cause, "the router lost events");
-        let mut wakes = Wakes::default();
+        let mut wakes = Wakes::new(&self.0);
         let section = self.0.section.lock();
         self.0.tell_lost(&mut wakes);
         drop(section);
@@ -79,7 +80,7 @@ impl Deliver for Deliverer {
 impl Core {
     /// Offers an event to whom it is for. Inside the ordered section.
     fn deliver_one(
-        self: &Arc<Self>,
+        &self,
         routed: &Routed,
         now: u64,
         wakes: &mut Wakes,

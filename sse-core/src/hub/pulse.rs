@@ -118,7 +118,7 @@ async fn take_out(core: &Core) {
 /// Looks at every connection that is due.
 async fn beat(core: &Arc<Core>) {
     for seats in core.roster.due(core.now_ms()).chunks(CHUNK) {
-        let mut wakes = Wakes::default();
+        let mut wakes = Wakes::new(core);
         for seat in seats {
             look_at(core, seat, &mut wakes);
         }
@@ -127,7 +127,7 @@ async fn beat(core: &Arc<Core>) {
     }
 }
 
-fn look_at(core: &Arc<Core>, seat: &Seat, wakes: &mut Wakes) {
+fn look_at(core: &Core, seat: &Seat, wakes: &mut Wakes) {
     let (now, connection) = (core.now_ms(), &seat.connection);
     let Some(progress) = Core::progress(connection) else {
         core.end(connection, CloseReason::SinkFailed, wakes);

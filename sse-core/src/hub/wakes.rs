@@ -7,37 +7,30 @@ use crate::{CloseReason, Connection};
 
 /// What is to follow once no lock is held: sinks to wake, ends to announce. It follows when this
 /// is dropped.
-#[derive(Debug, Default)]
-pub(super) struct Wakes {
-    sinks: SmallVec<[Arc<Connection>; 2]>,
-    ended: Vec<Ended>,
-}
-
 #[derive(Debug)]
-struct Ended {
+pub(super) struct Wakes {
     core: Arc<Core>,
-    connection: Arc<Connection>,
-    reason: CloseReason,
+    sinks: SmallVec<[Arc<Connection>; 2]>,
+    ended: Vec<(Arc<Connection>, CloseReason)>,
 }
 
 impl Wakes {
+    pub(super) fn new(core: &Arc<Core>) -> Self {
+        Self {
+            core: Arc::clone(core),
+            sinks: SmallVec::new(),
+            ended: Vec::new(),
+        }
+    }
+
     /// The sink of `connection` has something for its reader.
     pub(super) fn wake(&mut self, connection: &Arc<Connection>) {
         self.sinks.push(Arc::clone(connection));
     }
 
     /// `connection` has ended, and nobody has been told.
-    pub(super) fn announce(
-        &mut self,
-        core: &Arc<Core>,
-        connection: &Arc<Connection>,
-        reason: CloseReason,
-    ) {
-        self.ended.push(Ended {
-            core: Arc::clone(core),
-            connection: Arc::clone(connection),
-            reason,
-        });
+    pub(super) fn announce(&mut self, connection: &Arc<Connection>, reason: CloseReason) {
+        self.ended.push((Arc::clone(connection), reason));
     }
 
     /// How many sinks are to be woken.
@@ -48,11 +41,15 @@ impl Wakes {
 
 impl Drop for Wakes {
     fn drop(&mut self) {
-        for connection in &self.sinks {
-            guarded(connection, || connection.sink().wake());
+        for connection in std::mem::take(&mut self.sinks) {
+            let woken = guarded(&connection, || connection.sink().wake());
+            if woken.is_none() {
+                let core = Arc::clone(&self.core);
+                core.end_unwoken(&connection, CloseReason::SinkFailed, self);
+            }
         }
-        for ended in self.ended.drain(..) {
-            ended.core.announce_end(&ended.connection, ended.reason);
+        for (connection, reason) in self.ended.drain(..) {
+            self.core.announce_end(&connection, reason);
         }
     }
 }
