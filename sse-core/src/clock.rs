@@ -32,6 +32,7 @@ pub trait Clock: Debug + Send + Sync + 'static {
     fn sleep_until(&self, deadline: Instant) -> Sleep;
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl<T: Clock + ?Sized> Clock for Arc<T> {
     fn now(&self) -> Instant {
         (**self).now()

@@ -32,6 +32,11 @@ impl ConnectionId {
         getrandom::fill(&mut bytes)?;
         Ok(Self(bytes))
     }
+
+    /// A number that spreads connections evenly.
+    pub(crate) const fn phase(self) -> u8 {
+        self.0[0]
+    }
 }
 
 impl fmt::Display for ConnectionId {

@@ -30,6 +30,16 @@ impl Frame {
         Self::finish(Encoded::notice(name, data), position, None, true)
     }
 
+    /// A blank line: a byte on the wire that dispatches nothing (WHATWG HTML, 9.2.6).
+    pub(crate) fn blank() -> Self {
+        Self(Arc::new(Inner {
+            bytes: Bytes::from_static(b"\n"),
+            position: None,
+            conflation_key: None,
+            notice: true,
+        }))
+    }
+
     fn finish(
         encoded: Encoded,
         position: Option<Position>,

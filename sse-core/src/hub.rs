@@ -25,19 +25,18 @@ use std::{
 use tokio::sync::OnceCell;
 
 pub(crate) use self::core::Core;
-use self::deliver::Deliverer;
 pub use self::{
     attach::{Attached, SubscribeError, Subscription},
     builder::HubBuilder,
     config::{BuildError, HubConfig, Overflow},
-    counters::{Info, Published},
+    counters::{Ended, Info, Published},
     deliver::Delivered,
     handle::ConnectionHandle,
     membership::MembershipError,
     outcome::{Delivery, OutcomeError, Receipt},
     publish::{PendingReceipt, PublishError},
 };
-use crate::{Presence, QueueLimits, RouteError, Router};
+use crate::{Deliver, Presence, QueueLimits, RouteError, Router};
 
 /// Opens streams and pushes events to them.
 ///
@@ -69,7 +68,7 @@ pub(crate) struct HubShared {
     router: Arc<dyn Router>,
     started: OnceCell<()>,
     queue: QueueLimits,
-    changes: changes::Changes,
+    deliver: Arc<dyn Deliver>,
 }
 
 impl Drop for HubShared {
@@ -96,12 +95,37 @@ impl Hub {
         self.shared.core.presence.listen()
     }
 
+    /// Starts the router. Everything that is `async` here does so by itself; a router that takes
+    /// its time has to be started before [`try_publish`](Self::try_publish).
+    ///
+    /// # Errors
+    ///
+    /// The router didn't start; it is tried again at the next use.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped midway, it is tried again at the next use.
+    pub async fn start(&self) -> Result<(), PublishError> {
+        self.router().await?;
+        Ok(())
+    }
+
+    /// The core, its task running where it can and is needed.
+    fn core(&self) -> &Arc<Core> {
+        let core = &self.shared.core;
+        if !core.roster.is_empty() {
+            // Without a runtime there is nothing to run it on; the next use tries again.
+            let _ = core.pulse.ensure(core);
+        }
+        core
+    }
+
     /// The router, started.
     async fn router(&self) -> Result<&dyn Router, RouteError> {
         let shared = &self.shared;
+        self.core();
         let start = || async {
-            let deliver = Deliverer(Arc::clone(&shared.core));
-            let head = shared.router.start(Arc::new(deliver)).await?;
+            let head = shared.router.start(Arc::clone(&shared.deliver)).await?;
             shared.core.section.lock().start(head);
             Ok(())
         };
@@ -114,7 +138,7 @@ impl Hub {
         let mut start = pin!(self.router());
         match start.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(router) => router,
-            Poll::Pending => Err(RouteError::Busy),
+            Poll::Pending => Err(RouteError::NotStarted),
         }
     }
 }

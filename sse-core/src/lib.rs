@@ -26,9 +26,9 @@ pub use connection::{Connection, ConnectionId, ParseConnectionIdError};
 pub use event::{Event, EventBuilder, EventError, IntoEvent};
 pub use frame::{Draft, Frame};
 pub use hub::{
-    Attached, BuildError, ConnectionHandle, Delivered, Delivery, Hub, HubBuilder, HubConfig, Info,
-    MembershipError, OutcomeError, Overflow, PendingReceipt, PublishError, Published, Receipt,
-    SubscribeError, Subscription,
+    Attached, BuildError, ConnectionHandle, Delivered, Delivery, Ended, Hub, HubBuilder, HubConfig,
+    Info, MembershipError, OutcomeError, Overflow, PendingReceipt, PublishError, Published,
+    Receipt, SubscribeError, Subscription,
 };
 pub use last_event_id::LastEventId;
 pub use name::{

@@ -130,10 +130,11 @@ enum GapCause {
 }
 
 impl Notices {
-    /// The opening event of `connection`, if it is on.
-    pub(crate) fn connected(&self, connection: &Connection, time: SystemTime) -> Option<Frame> {
+    /// The opening event of `connection`; where it is off, a first byte that means nothing, so that
+    /// the head isn't held back.
+    pub(crate) fn opening(&self, connection: &Connection, time: SystemTime) -> Frame {
         if !self.config.opening {
-            return None;
+            return Frame::blank();
         }
         let opening = Opening { connection, time };
         let hook = self.opening_data.as_ref();
@@ -147,7 +148,7 @@ impl Notices {
                 timestamp: unix_ms(time),
             })
         });
-        Some(Frame::notice(&self.config.connected, &data, None))
+        Frame::notice(&self.config.connected, &data, None)
     }
 
     /// A heartbeat of `kind` for `connection`.

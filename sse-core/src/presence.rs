@@ -4,6 +4,7 @@ use std::{
 };
 
 use futures_core::Stream;
+use parking_lot::RwLock;
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 
@@ -85,15 +86,24 @@ impl Stream for Presence {
 
 /// The hub's end: tells in the order in which things happen to a connection.
 #[derive(Debug)]
-pub(crate) struct PresenceTeller(broadcast::Sender<PresenceNotice>);
+pub(crate) struct PresenceTeller(RwLock<Option<broadcast::Sender<PresenceNotice>>>);
 
 impl PresenceTeller {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self(broadcast::Sender::new(capacity))
+        Self(RwLock::new(Some(broadcast::Sender::new(capacity))))
     }
 
     pub(crate) fn listen(&self) -> Presence {
-        Presence(BroadcastStream::new(self.0.subscribe()))
+        let receiver = match &*self.0.read() {
+            Some(sender) => sender.subscribe(),
+            None => broadcast::Sender::new(1).subscribe(),
+        };
+        Presence(BroadcastStream::new(receiver))
+    }
+
+    /// Ends what listens, once it has read what was told.
+    pub(crate) fn close(&self) {
+        self.0.write().take();
     }
 
     pub(crate) fn connected(&self, connection: &Connection) {
@@ -111,6 +121,9 @@ impl PresenceTeller {
 
     pub(crate) fn joined(&self, connection: &Connection, group: GroupName) {
         let mut membership = connection.membership.lock();
+        if membership.groups.contains(&group) {
+            return;
+        }
         membership.groups.push(group.clone());
         if membership.present {
             self.tell(|| PresenceNotice::Joined {
@@ -123,7 +136,10 @@ impl PresenceTeller {
 
     pub(crate) fn left(&self, connection: &Connection, group: GroupName) {
         let mut membership = connection.membership.lock();
-        membership.groups.retain(|other| *other != group);
+        let Some(at) = membership.groups.iter().position(|other| *other == group) else {
+            return;
+        };
+        membership.groups.swap_remove(at);
         if membership.present {
             self.tell(|| PresenceNotice::Left {
                 connection: connection.id(),
@@ -152,9 +168,11 @@ impl PresenceTeller {
     }
 
     fn tell(&self, notice: impl FnOnce() -> PresenceNotice) {
-        if self.0.receiver_count() > 0 {
+        if let Some(sender) = &*self.0.read()
+            && sender.receiver_count() > 0
+        {
             // The last listener may go away meanwhile.
-            let _ = self.0.send(notice());
+            let _ = sender.send(notice());
         }
     }
 }

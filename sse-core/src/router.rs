@@ -96,9 +96,13 @@ pub enum RouteError {
     /// The router was shut down.
     #[error("the router is closed")]
     Closed,
-    /// The router was never started.
+    /// The router isn't started, and starting it takes time: see
+    /// [`Hub::start`](crate::Hub::start).
     #[error("the router isn't started")]
     NotStarted,
+    /// The router was started by another hub: it belongs to one.
+    #[error("the router belongs to another hub")]
+    Started,
     /// The router's backend failed; whether the batch was accepted isn't known.
     #[error("the router's backend failed")]
     Backend(#[source] Box<dyn Error + Send + Sync>),

@@ -145,6 +145,16 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::ClientGone,
+        Self::Disconnected,
+        Self::Overflow,
+        Self::Stalled,
+        Self::Unread,
+        Self::SinkFailed,
+        Self::HubClosed,
+    ];
+
     /// Whether what still waits is thrown away rather than delivered: nobody would read it.
     #[must_use]
     pub const fn discards(self) -> bool {

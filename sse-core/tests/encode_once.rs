@@ -36,7 +36,9 @@ async fn connected() -> (Hub, Vec<EventBody>) {
     for _ in 0..CONNECTIONS {
         let subscribe = Subscribe::client_id("ada").unwrap();
         let subscribe = subscribe.group(GroupName::new("admins").unwrap());
-        bodies.push(hub.subscribe(subscribe).await.unwrap().into_body());
+        let mut body = hub.subscribe(subscribe).await.unwrap().into_body();
+        assert_eq!(piece(&mut body), "\n", "a first byte leaves at once");
+        bodies.push(body);
     }
     (hub, bodies)
 }

@@ -18,8 +18,9 @@ pub enum SubscribeError {
     /// The hub is closed.
     #[error("the hub is closed")]
     Closed,
-    /// Not called within a tokio runtime, which the hub's task needs.
-    #[error("there is no tokio runtime here")]
+    /// Not called within a tokio runtime that has a timer (`enable_time`), which the hub's task
+    /// needs.
+    #[error("there is no tokio runtime with a timer here")]
     NoRuntime,
     /// The operating system has no random numbers to give.
     #[error("no random numbers for a connection id")]
@@ -168,13 +169,15 @@ impl Hub {
             connection: Arc::new(Connection::new(id, subscribe, sink)),
         };
         let connection = &attached.connection;
-        let (watch, due) = Watch::new(core, core.now_ms());
+        let (watch, due) = Watch::new(core, connection, core.now_ms());
         if core.roster.insert(connection, watch, due) {
             core.pulse.note_change();
         }
         let inserted = core.registry.insert(Arc::clone(connection)).await;
         inserted.map_err(SubscribeError::Registry)?;
         if !core.activate(connection) {
+            // It ended while the registry took it in: whoever took it out may have been too early.
+            core.leave(id);
             return Err(SubscribeError::Closed);
         }
         tracing::debug!(connection = %id, client = ?connection.client(), "connection opened");
@@ -192,21 +195,21 @@ impl Core {
     /// Makes a dormant connection live, its opening events before all others.
     fn activate(self: &Arc<Self>, connection: &Arc<Connection>) -> bool {
         let (notices, time) = (self.sinks.notices(), self.clock.system_time());
-        let opening = notices.connected(connection, time);
+        let opening = notices.opening(connection, time);
         let initial = HeartbeatKind::Initial;
         let heartbeat = self
             .config
             .initial_heartbeat
             .then(|| notices.heartbeat(initial, connection, time));
+        let now = self.now_ms();
         let mut wakes = Wakes::new(self);
         let section = self.section.lock();
         let live = !self.is_closed() && connection.activate();
         if live {
-            for frame in opening.iter().chain(&heartbeat) {
-                self.offer(connection, frame);
+            connection.touch(now);
+            for frame in std::iter::once(&opening).chain(&heartbeat) {
+                self.notify(connection, frame, &mut wakes);
             }
-            connection.touch(self.now_ms());
-            wakes.wake(connection);
         }
         drop(section);
         self.counters

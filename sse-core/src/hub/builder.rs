@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use super::{BuildError, Hub, HubConfig, HubShared, Overflow, changes::Changes, core::Core};
+use super::{BuildError, Hub, HubConfig, HubShared, Overflow, core::Core, deliver::Deliverer};
 use crate::{
     Clock, Heartbeat, LocalRouter, MemoryRegistry, NoticeConfig, Opening, QueueLimits, Registry,
     Router, SinkContext, TokioClock, notice::Notices,
@@ -116,7 +116,8 @@ impl HubBuilder {
         self
     }
 
-    /// Who orders events; a [`LocalRouter`] by default, with the builder's clock and key memory.
+    /// Who orders events; a [`LocalRouter`] by default, with the clock and the
+    /// key memory of the builder's settings.
     pub fn router(mut self, router: impl Router) -> Self {
         self.router = Some(Arc::new(router));
         self
@@ -149,14 +150,15 @@ impl HubBuilder {
         let router =
             router.unwrap_or_else(|| Arc::new(LocalRouter::new(memory, Arc::clone(&clock))));
         let registry = registry.unwrap_or_else(|| Box::new(MemoryRegistry::new()));
-        let core = Core::new(config, registry, clock, SinkContext::new(notices));
+        let sinks = SinkContext::new(notices);
+        let core = Arc::new(Core::new(config, registry, clock, sinks));
         Ok(Hub {
             shared: Arc::new(HubShared {
-                core: Arc::new(core),
+                deliver: Arc::new(Deliverer(Arc::clone(&core))),
+                core,
                 router,
                 started: OnceCell::new(),
                 queue,
-                changes: Changes::default(),
             }),
         })
     }

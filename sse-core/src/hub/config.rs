@@ -52,7 +52,7 @@ pub struct HubConfig {
     /// How long an idempotency key is remembered; 10 minutes by default.
     #[serde(with = "humantime_serde")]
     pub idempotency_age: Duration,
-    /// How many presence notices a reader may fall behind; 1,024 by default.
+    /// How many presence notices a reader may fall behind; 1,024 by default, 1,048,576 at the most.
     pub presence_backlog: usize,
     /// What the library's own events are called, and what they tell.
     pub notices: NoticeConfig,
@@ -107,14 +107,25 @@ impl From<Overflow> for WhenFull {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// A limit or an interval is zero.
+    /// A limit is zero, or an interval less than a millisecond.
     #[error("{0} must not be zero")]
     Zero(&'static str),
+    /// A limit is larger than what could be held.
+    #[error("{what} must not be more than {max}")]
+    TooLarge {
+        /// Which setting.
+        what: &'static str,
+        /// What it may be.
+        max: usize,
+    },
 }
 
 impl HubConfig {
     /// The shortest time between two looks at a connection; what is shorter would only burn time.
     pub(crate) const MIN_TICK: Duration = Duration::from_millis(10);
+
+    /// The room for presence notices is taken at once.
+    const MAX_BACKLOG: usize = 1 << 20;
 
     pub(super) fn check(&self) -> Result<(), BuildError> {
         let numbers = [
@@ -128,9 +139,15 @@ impl HubConfig {
             ("reap_check", Some(self.reap_check)),
         ];
         let number = numbers.into_iter().find(|(_, n)| *n == 0);
-        let duration = durations
-            .into_iter()
-            .find(|(_, d)| *d == Some(Duration::ZERO));
+        let least = Duration::from_millis(1);
+        let too_short = |duration: Option<Duration>| duration.is_some_and(|d| d < least);
+        let duration = durations.into_iter().find(|(_, d)| too_short(*d));
+        if self.presence_backlog > Self::MAX_BACKLOG {
+            return Err(BuildError::TooLarge {
+                what: "presence_backlog",
+                max: Self::MAX_BACKLOG,
+            });
+        }
         match (number, duration) {
             (Some((what, _)), _) | (_, Some((what, _))) => Err(BuildError::Zero(what)),
             _ => self.queue().and(self.key_memory()).map(drop),

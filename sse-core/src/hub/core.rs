@@ -1,4 +1,5 @@
 use std::{
+    collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
@@ -12,6 +13,7 @@ use tokio::sync::Notify;
 
 use super::{
     HubConfig,
+    changes::Changes,
     counters::{Counters, Info},
     outcome::Outcomes,
     pulse::Pulse,
@@ -39,7 +41,8 @@ pub(crate) struct Core {
     pub(super) counters: Counters,
     pub(super) pulse: Pulse,
     /// Connections that ended, for the hub's task to take out of the registry.
-    pub(super) leaving: Mutex<Vec<ConnectionId>>,
+    pub(super) leaving: Mutex<VecDeque<ConnectionId>>,
+    pub(super) changes: Changes,
     pub(super) left: Notify,
     closed: AtomicBool,
 }
@@ -99,6 +102,7 @@ impl Core {
             counters: Counters::default(),
             pulse: Pulse::default(),
             leaving: Mutex::default(),
+            changes: Changes::default(),
             left: Notify::new(),
             closed: AtomicBool::new(false),
             config,
@@ -114,10 +118,44 @@ impl Core {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Offers a frame to a connection's sink; one that panics counts as closed.
-    pub(super) fn offer(&self, connection: &Connection, frame: &Frame) -> Offer {
+    /// Has the hub's task take a connection out of the registry.
+    pub(super) fn leave(&self, id: ConnectionId) {
+        self.leaving.lock().push_back(id);
+        self.left.notify_one();
+    }
+
+    /// Offers a frame to a connection's sink. Inside the ordered section.
+    ///
+    /// A connection whose sink is closed, or panics, ends; and so does one whose sink is full, by
+    /// the policy.
+    pub(super) fn offer(
+        &self,
+        connection: &Arc<Connection>,
+        frame: &Frame,
+        wakes: &mut Wakes,
+    ) -> Offer {
         let offer = || connection.sink().try_send(frame, self.when_full);
-        guarded(connection, offer).unwrap_or(Offer::Closed)
+        let offer = guarded(connection, offer).unwrap_or(Offer::Closed);
+        match offer {
+            Offer::Full => {
+                self.end(connection, CloseReason::Overflow, wakes);
+            }
+            Offer::Closed => {
+                self.end(connection, CloseReason::SinkFailed, wakes);
+            }
+            Offer::Queued { .. } | Offer::Dropped => wakes.wake(connection),
+        }
+        offer
+    }
+
+    /// Offers one of the library's own events, for which every open sink has room.
+    pub(super) fn notify(&self, connection: &Arc<Connection>, notice: &Frame, wakes: &mut Wakes) {
+        self.offer(connection, notice, wakes);
+    }
+
+    /// Whether a connection's sink was closed from the other side.
+    pub(super) fn is_sink_closed(connection: &Connection) -> bool {
+        guarded(connection, || connection.sink().is_closed()).unwrap_or(true)
     }
 
     /// How far a connection's transport has come; none if its sink panicked.
@@ -128,7 +166,7 @@ impl Core {
     /// Ends a connection: closes its sink and frees its slot, in one step. What others are to
     /// learn of it goes into `wakes`, for when no lock is held.
     ///
-    /// `false` if it had ended before; a reason that discards what waits still does so.
+    /// `false` if it had ended before.
     pub(super) fn end(
         &self,
         connection: &Arc<Connection>,
@@ -147,18 +185,15 @@ impl Core {
         wakes: &mut Wakes,
     ) -> bool {
         let first = connection.end();
-        if first || reason.discards() {
+        // A body that is gone frees what still waited for it.
+        if first || reason == CloseReason::ClientGone {
             guarded(connection, || connection.sink().close(reason));
         }
         if !first {
             return false;
         }
         self.roster.remove(connection);
-        match reason {
-            CloseReason::Stalled | CloseReason::Unread => self.counters.reaped.add(1),
-            CloseReason::Overflow => self.counters.overflowed.add(1),
-            _ => {}
-        }
+        self.counters.ended(reason);
         wakes.announce(connection, reason);
         true
     }
@@ -172,8 +207,7 @@ impl Core {
             %reason,
             "connection ended"
         );
-        self.leaving.lock().push(connection.id());
-        self.left.notify_one();
+        self.leave(connection.id());
     }
 
     /// Ends each live connection that `target` means; how many those were.
@@ -221,6 +255,7 @@ impl Core {
         let waiting = connections.iter().filter_map(|c| Self::progress(c));
         let queued = waiting.map(|progress| progress.waiting as u64).sum();
         let registry = self.registry.stats();
+        let ended = self.counters.ended_by_reason();
         let uptime = self.clock.now().saturating_duration_since(self.started);
         Info {
             connections: connections.len(),
@@ -230,8 +265,8 @@ impl Core {
             delivered: self.sinks.delivered_total(),
             dropped: self.counters.dropped.get(),
             queued,
-            overflowed: self.counters.overflowed.get(),
-            reaped: self.counters.reaped.get(),
+            reaped: ended.stalled + ended.unread,
+            ended,
             heartbeats: self.counters.heartbeats.get(),
             lost: self.counters.lost.get(),
             uptime_s: uptime.as_secs(),
@@ -247,6 +282,7 @@ impl Core {
         }
         drop(wakes);
         self.outcomes.close();
+        self.presence.close();
         self.pulse.stop();
     }
 }

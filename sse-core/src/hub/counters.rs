@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 
-use crate::SendMode;
+use crate::{CloseReason, SendMode};
 
 /// What a hub counts on its way.
 #[derive(Debug, Default)]
@@ -11,8 +11,7 @@ pub(super) struct Counters {
     group: AtomicU64,
     broadcast: AtomicU64,
     pub(super) dropped: Counter,
-    pub(super) overflowed: Counter,
-    pub(super) reaped: Counter,
+    ended: [Counter; CloseReason::ALL.len()],
     pub(super) heartbeats: Counter,
     pub(super) lost: Counter,
 }
@@ -43,6 +42,23 @@ impl Counters {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(super) fn ended(&self, reason: CloseReason) {
+        self.ended[reason as usize].add(1);
+    }
+
+    pub(super) fn ended_by_reason(&self) -> Ended {
+        let count = |reason: CloseReason| self.ended[reason as usize].get();
+        Ended {
+            client_gone: count(CloseReason::ClientGone),
+            disconnected: count(CloseReason::Disconnected),
+            overflow: count(CloseReason::Overflow),
+            stalled: count(CloseReason::Stalled),
+            unread: count(CloseReason::Unread),
+            sink_failed: count(CloseReason::SinkFailed),
+            hub_closed: count(CloseReason::HubClosed),
+        }
+    }
+
     pub(super) fn published_by_mode(&self) -> Published {
         Published {
             unicast: self.unicast.load(Ordering::Relaxed),
@@ -63,6 +79,26 @@ pub struct Published {
     pub broadcast: u64,
 }
 
+/// How many connections have ended, by reason: see [`CloseReason`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct Ended {
+    /// The client went away.
+    pub client_gone: u64,
+    /// The application disconnected it.
+    pub disconnected: u64,
+    /// Its queue was full.
+    pub overflow: u64,
+    /// Its reader took nothing though something waited.
+    pub stalled: u64,
+    /// Its body wasn't polled after subscribing.
+    pub unread: u64,
+    /// Its sink was closed from the other side, or panicked.
+    pub sink_failed: u64,
+    /// The hub is gone.
+    pub hub_closed: u64,
+}
+
 /// What a hub is doing, in numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[non_exhaustive]
@@ -81,10 +117,10 @@ pub struct Info {
     pub dropped: u64,
     /// Events and notices that wait in queues right now.
     pub queued: u64,
-    /// Connections closed because their queue was full.
-    pub overflowed: u64,
-    /// Connections closed because nobody read them.
+    /// Connections closed because nobody read them: stalled or unread.
     pub reaped: u64,
+    /// Connections that have ended, by reason.
+    pub ended: Ended,
     /// Heartbeats sent.
     pub heartbeats: u64,
     /// Publications, or runs of them, that were lost on their way to this node's connections.

@@ -5,7 +5,7 @@ use super::{
     outcome::{Answers, Delivery, OutcomeError},
     wakes::Wakes,
 };
-use crate::{CloseReason, Deliver, Lost, Offer, Position, Routed};
+use crate::{Deliver, Lost, Offer, Position, Routed};
 
 /// What a delivery came to. Readers are woken when it is dropped.
 #[derive(Debug, Default)]
@@ -63,6 +63,9 @@ impl Deliver for Deliverer {
             }
         }
         drop(section);
+        if routed.len() > 1 {
+            wakes.dedup();
+        }
         delivered
     }
 
@@ -87,24 +90,16 @@ impl Core {
     ) -> Result<Delivery, OutcomeError> {
         let mut delivery = Delivery::default();
         let whole = self.visit_live(&routed.target, &mut |connection| {
-            wakes.wake(connection);
             connection.touch(now);
             delivery.matched += 1;
-            match self.offer(connection, &routed.frame) {
+            match self.offer(connection, &routed.frame, wakes) {
                 Offer::Queued { replaced, dropped } => {
                     delivery.queued += 1;
                     delivery.replaced += replaced;
                     delivery.dropped += dropped;
                 }
                 Offer::Dropped => delivery.dropped += 1,
-                Offer::Full => {
-                    delivery.closed += 1;
-                    self.end(connection, CloseReason::Overflow, wakes);
-                }
-                Offer::Closed => {
-                    delivery.closed += 1;
-                    self.end(connection, CloseReason::SinkFailed, wakes);
-                }
+                Offer::Full | Offer::Closed => delivery.closed += 1,
             }
         });
         self.counters.dropped.add(u64::from(delivery.dropped));
@@ -121,8 +116,7 @@ impl Core {
         let gap = self.sinks.notices().lost();
         for connection in self.roster.connections() {
             if connection.is_live() {
-                self.offer(&connection, &gap);
-                wakes.wake(&connection);
+                self.notify(&connection, &gap, wakes);
             }
         }
     }

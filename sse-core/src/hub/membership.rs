@@ -35,7 +35,8 @@ impl From<RegistryError> for MembershipError {
 /// Who is connected, and in which groups.
 ///
 /// A join or leave that returned is in effect for every event that is published afterwards on this
-/// node. Dropped midway, it has happened or not; nothing else has changed.
+/// node. Dropped midway, it has happened or not, and is told (by [`ConnectionHandle::groups`], by
+/// presence) at the latest when it is asked for again.
 impl Hub {
     /// Puts a connection into `group` for as long as it lives; `false` if it was in it.
     ///
@@ -64,12 +65,10 @@ impl Hub {
     ) -> Result<bool, MembershipError> {
         let group = group.try_into().map_err(Into::into)?;
         let connection = self.find(connection)?;
-        let core = &self.shared.core;
-        let _turn = self.shared.changes.of(connection.id()).await;
+        let core = self.core();
+        let _turn = core.changes.of(connection.id()).await;
         let left = core.registry.leave(connection.id(), &group).await?;
-        if left {
-            core.presence.left(&connection, group);
-        }
+        core.presence.left(&connection, group);
         Ok(left)
     }
 
@@ -103,7 +102,7 @@ impl Hub {
     ///
     /// Events that were accepted before are delivered first.
     pub fn disconnect(&self, target: &Target) -> usize {
-        let core = &self.shared.core;
+        let core = self.core();
         core.disconnect(target, CloseReason::Disconnected)
     }
 
@@ -120,12 +119,10 @@ impl Hub {
         connection: &Arc<Connection>,
         group: GroupName,
     ) -> Result<bool, MembershipError> {
-        let core = &self.shared.core;
-        let _turn = self.shared.changes.of(connection.id()).await;
+        let core = self.core();
+        let _turn = core.changes.of(connection.id()).await;
         let joined = core.registry.join(connection.id(), group.clone()).await?;
-        if joined {
-            core.presence.joined(connection, group);
-        }
+        core.presence.joined(connection, group);
         Ok(joined)
     }
 
@@ -136,7 +133,7 @@ impl Hub {
 
     fn live(&self, target: &Target) -> Vec<Arc<Connection>> {
         let mut found = Vec::new();
-        let core = &self.shared.core;
+        let core = self.core();
         core.visit_live(target, &mut |connection| found.push(Arc::clone(connection)));
         found
     }

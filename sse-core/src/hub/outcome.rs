@@ -112,6 +112,8 @@ struct State {
     /// The outcome of a ticket stands at its number modulo the length. Empty before the first.
     ring: Vec<Option<(Ticket, Outcome)>>,
     waiting: HashMap<Ticket, Vec<oneshot::Sender<Outcome>>>,
+    /// What is older and unknown was lost.
+    lost_before: u64,
     closed: bool,
 }
 
@@ -169,6 +171,7 @@ impl Outcomes {
         match state.ring.get(slot_of(ticket)).copied().flatten() {
             Some((other, outcome)) if other == ticket => Answer::Known(outcome),
             Some((other, _)) if other > ticket => Answer::Known(Err(OutcomeError::Forgotten)),
+            _ if ticket.number() < state.lost_before => Answer::Known(Err(OutcomeError::Lost)),
             _ if state.closed => Answer::Known(Err(OutcomeError::Closed)),
             _ => {
                 state.waiting.retain(|_, senders| {
@@ -182,9 +185,12 @@ impl Outcomes {
         }
     }
 
-    /// Tells everyone who waits that events were lost.
+    /// Says that what isn't known by now was lost; everyone who waits is told.
     pub(super) fn lost(&self) {
-        let waiting = std::mem::take(&mut self.state.lock().waiting);
+        let mut state = self.state.lock();
+        state.lost_before = self.tickets.load(Ordering::Relaxed);
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
         for sender in waiting.into_values().flatten() {
             let _ = sender.send(Err(OutcomeError::Lost));
         }
@@ -243,12 +249,14 @@ mod tests {
     #[tokio::test]
     async fn those_who_wait_learn_of_a_loss_and_of_the_end() {
         let outcomes = Arc::new(Outcomes::default());
-        let (lost, closed) = (receipt(&outcomes), receipt(&outcomes));
+        let lost = receipt(&outcomes);
         let (told, ()) = tokio::join!(lost.outcome(), async {
             tokio::task::yield_now().await;
             outcomes.lost();
         });
         assert_eq!(told, Err(OutcomeError::Lost));
+        assert_eq!(lost.outcome().await, Err(OutcomeError::Lost), "asked late");
+        let closed = receipt(&outcomes);
         let (told, ()) = tokio::join!(closed.outcome(), async {
             tokio::task::yield_now().await;
             outcomes.close();

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Batch, ClientId, Connection, Event, EventError, GroupName, IntoEvent, NameError, Pending,
-    Predicate, Publication, RouteError, Target, Ticket, wire::encoded_len,
+    Predicate, Publication, RouteError, Scope, Target, Ticket, wire::encoded_len,
 };
 
 /// Why an event wasn't published.
@@ -31,6 +31,10 @@ pub enum PublishError {
         /// What the hub accepts.
         max: usize,
     },
+    /// The event has an idempotency key, and its target is a predicate: no two of those are the
+    /// same, so that the key would be without effect.
+    #[error("an idempotency key is without effect on a predicate")]
+    KeyedPredicate,
     /// Too many publications wait for their turn (`try_publish` only).
     #[error("too many publications are waiting")]
     Busy,
@@ -207,6 +211,9 @@ impl Hub {
         let (len, max) = (encoded_len(&event), self.shared.core.config.max_event_bytes);
         if len > max {
             return Err(PublishError::TooLarge { len, max });
+        }
+        if event.idempotency_key().is_some() && matches!(target.scope(), Scope::Matching(_)) {
+            return Err(PublishError::KeyedPredicate);
         }
         let ticket = self.shared.core.outcomes.ticket();
         Ok(Publication::new(target, event, ticket))

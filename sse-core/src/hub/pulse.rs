@@ -1,8 +1,12 @@
 use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
@@ -14,7 +18,7 @@ use super::{
     roster::{Seat, Watch},
     wakes::Wakes,
 };
-use crate::{CloseReason, HeartbeatKind, Offer};
+use crate::{CloseReason, Connection, ConnectionId, HeartbeatKind, Progress, RegistryError};
 
 /// How long a hub that ends waits for its registry to take its connections out.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -29,23 +33,34 @@ const CHUNK: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Pulse {
     task: Mutex<Option<JoinHandle<()>>>,
+    /// Whether the task is there; cleared when it ends, however it ends.
+    alive: AtomicBool,
     /// Something is due earlier than the task thought, or it is to stop.
     changed: Notify,
     stopping: AtomicBool,
 }
 
-/// There is no tokio runtime to run the hub's task on.
+/// There is no tokio runtime to run the hub's task on, or it has no timer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NoRuntime;
 
 impl Pulse {
     /// Starts the task, unless it runs; again if the runtime that it ran on is gone.
     pub(super) fn ensure(&self, core: &Arc<Core>) -> Result<(), NoRuntime> {
+        if self.alive.load(Ordering::Acquire) {
+            return Ok(());
+        }
         let mut task = self.task.lock();
-        if task.as_ref().is_none_or(JoinHandle::is_finished) {
+        if !self.alive.load(Ordering::Acquire) && !core.is_closed() {
             let runtime = Handle::try_current().map_err(|_| NoRuntime)?;
+            // A runtime without a timer panics at the first sleep: here rather than in the task.
+            catch_unwind(AssertUnwindSafe(|| {
+                drop(core.clock.sleep_until(core.started))
+            }))
+            .map_err(|_| NoRuntime)?;
             core.roster.all_due();
-            *task = Some(runtime.spawn(run(Arc::clone(core))));
+            self.alive.store(true, Ordering::Release);
+            *task = Some(runtime.spawn(run(Alive(Arc::clone(core)))));
         }
         drop(task);
         Ok(())
@@ -58,25 +73,38 @@ impl Pulse {
     pub(super) fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         self.changed.notify_one();
+        self.task.lock().take();
     }
 }
 
-async fn run(core: Arc<Core>) {
-    let beat = async {
+/// Says that the task is there, until it is dropped.
+struct Alive(Arc<Core>);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.pulse.alive.store(false, Ordering::Release);
+    }
+}
+
+async fn run(alive: Alive) {
+    let core = &alive.0;
+    let beats = async {
         while !core.pulse.stopping.load(Ordering::Acquire) {
-            beat(&core).await;
-            wait(&core).await;
+            beat(core).await;
+            wait(core).await;
         }
     };
     // A registry that is slow to take connections out doesn't hold up heartbeats.
+    let mut taking_out = pin!(take_out(core));
     tokio::select! {
-        () = beat => {}
-        () = take_out(&core) => {}
+        () = beats => {}
+        () = &mut taking_out => return,
     }
-    let deadline = core.clock.now() + FAREWELL;
     tokio::select! {
-        () = core.clock.sleep_until(deadline) => {}
-        () = take_out(&core) => {}
+        () = core.clock.sleep_until(core.clock.now() + FAREWELL) => {
+            tracing::warn!("the registry keeps connections of a hub that has ended");
+        }
+        () = taking_out => {}
     }
 }
 
@@ -96,23 +124,43 @@ async fn wait(core: &Core) {
 }
 
 /// Takes ended connections out of the registry; returns once the hub is stopping and none is left.
+///
+/// One stays in the list until it is out, so that it isn't forgotten where this is dropped midway.
 async fn take_out(core: &Core) {
     loop {
-        let leaving = std::mem::take(&mut *core.leaving.lock());
-        if leaving.is_empty() {
+        let next = core.leaving.lock().front().copied();
+        let Some(id) = next else {
             if core.pulse.stopping.load(Ordering::Acquire) {
                 return;
             }
             core.left.notified().await;
+            continue;
+        };
+        let removed = {
+            let _turn = core.changes.of(id).await;
+            remove(core, id).await
+        };
+        let failed = removed.err();
+        {
+            let mut leaving = core.leaving.lock();
+            leaving.pop_front();
+            leaving.extend(failed.is_some().then_some(id));
         }
-        for id in leaving {
-            if let Err(error) = core.registry.remove(id).await {
-                tracing::warn!(connection = %id, %error, "the registry keeps an ended connection");
-                core.leaving.lock().push(id);
-                core.clock.sleep_until(core.clock.now() + RETRY).await;
-            }
+        if let Some(error) = failed {
+            tracing::warn!(connection = %id, %error, "the registry keeps an ended connection");
+            core.clock.sleep_until(core.clock.now() + RETRY).await;
         }
     }
+}
+
+/// Has the registry take a connection out; a panic of its is an error.
+async fn remove(core: &Core, id: ConnectionId) -> Result<(), RegistryError> {
+    let mut removing = core.registry.remove(id);
+    let removed = poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| removing.as_mut().poll(cx)));
+        polled.unwrap_or_else(|_| Poll::Ready(Err(RegistryError::backend("it panicked"))))
+    });
+    removed.await.map(drop)
 }
 
 /// Looks at every connection that is due.
@@ -129,71 +177,55 @@ async fn beat(core: &Arc<Core>) {
 
 fn look_at(core: &Core, seat: &Seat, wakes: &mut Wakes) {
     let (now, connection) = (core.now_ms(), &seat.connection);
-    let Some(progress) = Core::progress(connection) else {
+    let mut watch = seat.watch;
+    if !connection.is_live() {
+        // The registry is still taking it in.
+        watch.subscribed = now;
+        core.roster
+            .put_back(seat, watch, watch.due(core, connection, now));
+        return;
+    }
+    let progress = Core::progress(connection).filter(|_| !Core::is_sink_closed(connection));
+    let Some(progress) = progress else {
         core.end(connection, CloseReason::SinkFailed, wakes);
         return;
     };
-    let mut watch = seat.watch;
-    let reap_after = millis(core.config.reap_after);
-    watch.stalled = match watch.stalled {
-        _ if progress.waiting == 0 => None,
-        Some((since, taken)) if taken == progress.taken => Some((since, taken)),
-        _ => Some((now, progress.taken)),
-    };
-    let unread = !connection.is_polled() && now >= watch.subscribed.saturating_add(reap_after);
-    let stalled = watch
-        .stalled
-        .is_some_and(|(since, _)| now - since >= reap_after);
-    if unread || stalled {
-        let reason = if unread {
-            CloseReason::Unread
-        } else {
-            CloseReason::Stalled
-        };
+    if let Some(reason) = watch.reap(core, connection, progress, now) {
         tracing::info!(connection = %connection.id(), client = ?connection.client(), %reason, "reaped");
         core.end(connection, reason, wakes);
         return;
     }
-    watch.heartbeat_due = periodic(core, seat, now, wakes);
+    // A heartbeat never waits behind something: then there is something to read already.
+    let idle = progress.waiting == 0;
+    if now >= watch.heartbeat_due(core, connection) {
+        if idle {
+            send(core, connection, HeartbeatKind::Periodic, wakes);
+        }
+        watch.heartbeat = Some((now, connection.touched()));
+    }
     if now >= watch.healthcheck_due {
-        send(core, seat, HeartbeatKind::Healthcheck, wakes);
+        if idle {
+            send(core, connection, HeartbeatKind::Healthcheck, wakes);
+        }
         watch.healthcheck_due = due_after(now, core.config.healthcheck);
     }
-    let due = now.saturating_add(millis(core.config.reap_check));
-    let due = due.min(watch.heartbeat_due).min(watch.healthcheck_due);
-    core.roster.put_back(seat, watch, due);
+    core.roster
+        .put_back(seat, watch, watch.due(core, connection, now));
 }
 
-/// Sends a periodic heartbeat if one is due; when the next one is.
-fn periodic(core: &Core, seat: &Seat, now: u64, wakes: &mut Wakes) -> u64 {
-    let due = seat.watch.heartbeat_due;
-    if now < due {
-        return due;
-    }
-    let quiet_until = due_after(seat.connection.touched(), core.config.heartbeat);
-    if !core.config.heartbeat_to_all && now < quiet_until {
-        return quiet_until;
-    }
-    send(core, seat, HeartbeatKind::Periodic, wakes);
-    due_after(now, core.config.heartbeat)
-}
-
-/// Sends a heartbeat, unless something waits: then there is something to read already.
-fn send(core: &Core, seat: &Seat, kind: HeartbeatKind, wakes: &mut Wakes) {
-    let connection = &seat.connection;
+/// Sends a heartbeat, unless something has come to wait meanwhile.
+fn send(core: &Core, connection: &Arc<Connection>, kind: HeartbeatKind, wakes: &mut Wakes) {
     let notices = core.sinks.notices();
     let frame = notices.heartbeat(kind, connection, core.clock.system_time());
+    let now = core.now_ms();
     let section = core.section.lock();
     let idle = Core::progress(connection).is_some_and(|progress| progress.waiting == 0);
-    let sent = idle
-        && connection.is_live()
-        && matches!(core.offer(connection, &frame), Offer::Queued { .. });
-    drop(section);
-    if sent {
-        connection.touch(core.now_ms());
+    if idle && connection.is_live() {
+        core.notify(connection, &frame, wakes);
+        connection.touch(now);
         core.counters.heartbeats.add(1);
-        wakes.wake(connection);
     }
+    drop(section);
 }
 
 /// When something that happens every `interval` is due after `since`.
@@ -203,15 +235,65 @@ fn due_after(since: u64, interval: Option<Duration>) -> u64 {
 
 impl Watch {
     /// What is remembered of a connection that subscribes now, and when it is due first.
-    pub(super) fn new(core: &Core, now: u64) -> (Self, u64) {
+    pub(super) fn new(core: &Core, connection: &Connection, now: u64) -> (Self, u64) {
         let watch = Self {
             subscribed: now,
-            heartbeat_due: due_after(now, core.config.heartbeat),
+            heartbeat: None,
             healthcheck_due: due_after(now, core.config.healthcheck),
             stalled: None,
         };
-        let due = now.saturating_add(millis(core.config.reap_check));
-        let due = due.min(watch.heartbeat_due).min(watch.healthcheck_due);
-        (watch, due)
+        (watch, watch.due(core, connection, now))
+    }
+
+    /// When to look next.
+    fn due(&self, core: &Core, connection: &Connection, now: u64) -> u64 {
+        let check = due_after(now, Some(core.config.reap_check));
+        // Early enough to see an event before the heartbeat that it puts off.
+        let half = due_after(now, core.config.heartbeat.map(|interval| interval / 2));
+        let heartbeat = self.heartbeat_due(core, connection).min(half.max(now + 1));
+        check.min(heartbeat).min(self.healthcheck_due)
+    }
+
+    /// When the next periodic heartbeat is due: an interval after the last, or after what there was
+    /// to read since.
+    ///
+    /// After something else than a heartbeat it is up to a quarter of the interval early, by the
+    /// connection's id: what comes to many at once would otherwise bring their heartbeats together
+    /// for ever.
+    fn heartbeat_due(&self, core: &Core, connection: &Connection) -> u64 {
+        let Some(interval) = core.config.heartbeat.map(millis) else {
+            return u64::MAX;
+        };
+        let (to_all, touched) = (core.config.heartbeat_to_all, connection.touched());
+        let after = match self.heartbeat {
+            Some((at, then)) if to_all || then == touched => {
+                return at.saturating_add(interval);
+            }
+            None if to_all => self.subscribed,
+            _ => touched.max(self.subscribed),
+        };
+        let early = interval / 4 * u64::from(connection.id().phase()) / 256;
+        after.saturating_add(interval - early)
+    }
+
+    /// Notes how far the reader has come; why the connection is to be reaped, if it is.
+    fn reap(
+        &mut self,
+        core: &Core,
+        connection: &Connection,
+        progress: Progress,
+        now: u64,
+    ) -> Option<CloseReason> {
+        let reap_after = millis(core.config.reap_after);
+        self.stalled = match self.stalled {
+            _ if progress.waiting == 0 => None,
+            Some((since, taken)) if taken == progress.taken => Some((since, taken)),
+            _ => Some((now, progress.taken)),
+        };
+        if !connection.is_polled() && now >= self.subscribed.saturating_add(reap_after) {
+            return Some(CloseReason::Unread);
+        }
+        let (since, _) = self.stalled?;
+        (now - since >= reap_after).then_some(CloseReason::Stalled)
     }
 }

@@ -22,7 +22,8 @@ pub(super) struct Roster {
 #[derive(Debug)]
 struct State {
     seats: Slab<Seat>,
-    /// Keys of seats by the tick at which they are due. An entry may outlive its seat.
+    /// Keys of seats by the tick at which they are due. An entry may outlive its seat, and the key
+    /// be another's by then: what counts is the seat's own `due_tick`.
     wheel: Vec<Vec<usize>>,
     /// The last tick that was looked at.
     tick: u64,
@@ -40,7 +41,8 @@ pub(super) struct Seat {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Watch {
     pub(super) subscribed: u64,
-    pub(super) heartbeat_due: u64,
+    /// When the last periodic heartbeat was due, and what was the last to read then.
+    pub(super) heartbeat: Option<(u64, u64)>,
     pub(super) healthcheck_due: u64,
     /// Since when something has waited while this many frames had been taken.
     pub(super) stalled: Option<(u64, u64)>,
@@ -71,6 +73,10 @@ impl Roster {
         connection.seat.store(key, Ordering::Relaxed);
         self.place(&mut state, key, due);
         state.seats.len() == 1
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.state.lock().seats.is_empty()
     }
 
     /// Takes a connection out; `false` if it isn't there (any more).
@@ -107,8 +113,15 @@ impl Roster {
         let mut due = Vec::new();
         for slot in first..=tick {
             let keys = std::mem::take(&mut state.wheel[(slot % SLOTS) as usize]);
-            let seats = keys.iter().filter_map(|key| state.seats.get(*key));
-            due.extend(seats.filter(|seat| seat.due_tick <= tick).cloned());
+            for key in keys {
+                if let Some(seat) = state.seats.get_mut(key)
+                    && seat.due_tick <= tick
+                {
+                    // Once, however many entries there are of this key.
+                    seat.due_tick = u64::MAX;
+                    due.push(seat.clone());
+                }
+            }
         }
         state.tick = state.tick.max(tick);
         drop(state);

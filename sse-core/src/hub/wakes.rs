@@ -33,6 +33,13 @@ impl Wakes {
         self.ended.push((Arc::clone(connection), reason));
     }
 
+    /// Wakes each sink once, however often it was noted.
+    pub(super) fn dedup(&mut self) {
+        self.sinks.sort_unstable_by_key(Arc::as_ptr);
+        self.sinks
+            .dedup_by_key(|connection| Arc::as_ptr(connection));
+    }
+
     /// How many sinks are to be woken.
     pub(super) fn len(&self) -> usize {
         self.sinks.len()

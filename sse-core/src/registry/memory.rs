@@ -114,6 +114,9 @@ impl Registry for MemoryRegistry {
         let Some(group) = target.group_within() else {
             return self.visit_scope(target.scope(), each);
         };
+        if let Scope::Everybody | Scope::Matching(_) = target.scope() {
+            return visit_members(&self.groups, group, each);
+        }
         // Membership is under the connection's lock, which comes before the others: look first,
         // then ask.
         let mut found = SmallVec::<[_; 4]>::new();
@@ -228,6 +231,10 @@ mod tests {
         assert_eq!(see(Target::everybody()), sorted([a1, a2, b]));
         assert_eq!(see(Target::client(client("a")).within(group("x"))), [a1]);
         assert_eq!(see(Target::group(group("x")).within(group("y"))), [a1]);
+        assert_eq!(
+            see(Target::everybody().within(group("y"))),
+            sorted([a1, a2])
+        );
         assert_eq!(see(Target::client(client("c"))), []);
         assert_eq!(see(Target::group(group("z"))), []);
     }

@@ -7,9 +7,9 @@ use smallvec::SmallVec;
 use super::{
     Accepted, Batch, Deliver, KeyMemory, Pending, Publication, RouteError, Routed, Router, Ticket,
     ingress::{Ingress, Started},
-    memory::{Keyed, Remembered},
+    memory::Remembered,
 };
-use crate::{Clock, Draft, Position, Target, TokioClock};
+use crate::{Clock, Draft, IdempotencyKey, Position, Target, TokioClock};
 
 /// How many batches wait for their turn before `try_publish` fails, by default.
 const INGRESS: usize = 1024;
@@ -29,7 +29,7 @@ pub struct LocalRouter {
 struct Prepared {
     target: Target,
     draft: Draft,
-    keyed: Option<Keyed>,
+    key: Option<IdempotencyKey>,
     ticket: Ticket,
 }
 
@@ -68,11 +68,13 @@ impl Order {
         let (to, _) = self.to.get().ok_or(RouteError::NotStarted)?;
         let mut accepted = Vec::with_capacity(batch.len());
         let mut routed = SmallVec::<[Routed; 1]>::new();
+        let keyed = batch.iter().any(|prepared| prepared.key.is_some());
+        let now = keyed.then(|| self.clock.now());
         let mut remembered = self.remembered.lock();
         for prepared in batch {
-            if let Some(keyed) = prepared.keyed {
-                let now = self.clock.now();
-                if let Some(duplicate) = remembered.find(&keyed, now) {
+            if let (Some(key), Some(now)) = (prepared.key, now) {
+                let keyed = remembered.fingerprint(&key, &prepared.target);
+                if let Some(duplicate) = remembered.find(keyed, now) {
                     accepted.push(duplicate);
                     continue;
                 }
@@ -94,15 +96,12 @@ impl Order {
 
 impl From<Publication> for Prepared {
     fn from(publication: Publication) -> Self {
-        let (target, event) = (publication.target(), publication.event());
+        let (target, event, ticket) = publication.into_parts();
         Self {
-            draft: Draft::new(event),
-            keyed: event.idempotency_key().map(|key| Keyed {
-                key: key.clone(),
-                target: target.clone(),
-            }),
-            ticket: publication.ticket(),
-            target: target.clone(),
+            draft: Draft::new(&event),
+            key: event.idempotency_key().cloned(),
+            target,
+            ticket,
         }
     }
 }
@@ -111,8 +110,13 @@ impl From<Publication> for Prepared {
 impl Router for LocalRouter {
     async fn start(&self, to: Arc<dyn Deliver>) -> Result<Position, RouteError> {
         let epoch = getrandom::u64().map_err(RouteError::backend)?;
-        let (_, head) = self.order.to.get_or_init(|| (to, Position::new(epoch, 0)));
-        Ok(*head)
+        let head = Position::new(epoch, 0);
+        let (own, head) = self.order.to.get_or_init(|| (Arc::clone(&to), head));
+        if Arc::ptr_eq(own, &to) {
+            Ok(*head)
+        } else {
+            Err(RouteError::Started)
+        }
     }
 
     async fn publish(&self, batch: Batch) -> Result<Vec<Accepted>, RouteError> {

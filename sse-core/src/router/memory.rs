@@ -1,7 +1,7 @@
 use std::{
     collections::{HashMap, VecDeque},
+    hash::{BuildHasher, RandomState},
     num::NonZeroUsize,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -28,42 +28,49 @@ impl Default for KeyMemory {
 }
 
 /// What was accepted lately under an idempotency key.
+///
+/// It holds a fingerprint of key and target, so that its size is bounded by the number of keys,
+/// however long a list of clients is.
 #[derive(Debug)]
 pub(super) struct Remembered {
     limits: KeyMemory,
-    positions: HashMap<Arc<Keyed>, Option<Position>>,
+    hashers: [RandomState; 2],
+    positions: HashMap<Fingerprint, Option<Position>>,
     /// Oldest first.
-    order: VecDeque<(Instant, Arc<Keyed>)>,
+    order: VecDeque<(Instant, Fingerprint)>,
 }
 
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct Keyed {
-    pub(super) key: IdempotencyKey,
-    pub(super) target: Target,
-}
+/// 128 bits that nobody outside can make collide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Fingerprint([u64; 2]);
 
 impl Remembered {
     pub(super) fn new(limits: KeyMemory) -> Self {
         Self {
             limits,
+            hashers: [RandomState::new(), RandomState::new()],
             positions: HashMap::new(),
             order: VecDeque::new(),
         }
     }
 
+    pub(super) fn fingerprint(&self, key: &IdempotencyKey, target: &Target) -> Fingerprint {
+        let hash = |hasher: &RandomState| hasher.hash_one((key, target));
+        Fingerprint(self.hashers.each_ref().map(hash))
+    }
+
     /// The answer to a publication that was accepted before.
-    pub(super) fn find(&mut self, keyed: &Keyed, now: Instant) -> Option<Accepted> {
+    pub(super) fn find(&mut self, keyed: Fingerprint, now: Instant) -> Option<Accepted> {
         self.expire(now);
-        let position = *self.positions.get(keyed)?;
+        let position = *self.positions.get(&keyed)?;
         Some(Accepted {
             position,
             duplicate: true,
         })
     }
 
-    pub(super) fn insert(&mut self, keyed: Keyed, position: Option<Position>, now: Instant) {
-        let keyed = Arc::new(keyed);
-        self.positions.insert(Arc::clone(&keyed), position);
+    pub(super) fn insert(&mut self, keyed: Fingerprint, position: Option<Position>, now: Instant) {
+        self.positions.insert(keyed, position);
         self.order.push_back((now, keyed));
         if self.order.len() > self.limits.keys.get() {
             self.forget_oldest();
@@ -91,11 +98,9 @@ mod tests {
     use super::*;
     use crate::ClientId;
 
-    fn keyed(key: &str, client: &str) -> Keyed {
-        Keyed {
-            key: IdempotencyKey::new(key).unwrap(),
-            target: Target::client(ClientId::new(client).unwrap()),
-        }
+    fn keyed(memory: &Remembered, key: &str, client: &str) -> Fingerprint {
+        let target = Target::client(ClientId::new(client).unwrap());
+        memory.fingerprint(&IdempotencyKey::new(key).unwrap(), &target)
     }
 
     #[test]
@@ -107,21 +112,24 @@ mod tests {
         let (mut memory, start) = (Remembered::new(limits), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         let position = Some(Position::new(1, 1));
-        memory.insert(keyed("k", "a"), position, at(0));
+        let k = keyed(&memory, "k", "a");
+        memory.insert(k, position, at(0));
 
         let duplicate = Accepted {
             position,
             duplicate: true,
         };
-        assert_eq!(memory.find(&keyed("k", "a"), at(9)), Some(duplicate));
-        assert_eq!(memory.find(&keyed("k", "b"), at(9)), None, "another target");
-        assert_eq!(memory.find(&keyed("k", "a"), at(10)), None, "too old");
+        let other = keyed(&memory, "k", "b");
+        assert_eq!(memory.find(k, at(9)), Some(duplicate));
+        assert_eq!(memory.find(other, at(9)), None, "another target");
+        assert_eq!(memory.find(k, at(10)), None, "too old");
 
-        for key in ["1", "2", "3"] {
-            memory.insert(keyed(key, "a"), None, at(20));
+        let keys = ["1", "2", "3"].map(|key| keyed(&memory, key, "a"));
+        for key in keys {
+            memory.insert(key, None, at(20));
         }
-        assert_eq!(memory.find(&keyed("1", "a"), at(20)), None, "too many");
-        assert!(memory.find(&keyed("2", "a"), at(20)).is_some());
+        assert_eq!(memory.find(keys[0], at(20)), None, "too many");
+        assert!(memory.find(keys[1], at(20)).is_some());
         assert_eq!(memory.positions.len(), memory.order.len());
     }
 }

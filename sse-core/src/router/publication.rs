@@ -59,6 +59,12 @@ impl Publication {
         self.ticket
     }
 
+    /// Takes it apart.
+    #[must_use]
+    pub fn into_parts(self) -> (Target, Event, Ticket) {
+        (self.target, self.event, self.ticket)
+    }
+
     /// Encodes the event, at `position` if it is kept, for delivery.
     #[must_use]
     pub fn route(self, position: Option<Position>) -> Routed {

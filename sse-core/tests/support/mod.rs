@@ -106,6 +106,11 @@ impl Debug for Seen {
 /// Takes whole events apart; what isn't whole is an error.
 pub(crate) fn parse(piece: &[u8]) -> Vec<Seen> {
     let text = std::str::from_utf8(piece).expect("UTF-8");
+    // Where the opening event is off, a blank line is the first byte.
+    let text = text.strip_prefix('\n').unwrap_or(text);
+    if text.is_empty() {
+        return Vec::new();
+    }
     let events = text.strip_suffix("\n\n").expect("whole events");
     events.split("\n\n").map(parse_one).collect()
 }
