@@ -5,6 +5,7 @@ mod local;
 mod memory;
 mod pending;
 mod publication;
+mod slot;
 
 use std::{error::Error, fmt::Debug, sync::Arc};
 

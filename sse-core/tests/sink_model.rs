@@ -20,7 +20,7 @@ enum Op {
         len: usize,
         full: WhenFull,
     },
-    Notice,
+    Notice(u64),
     TakePiece,
     AskForRoom(usize),
     Close(CloseReason),
@@ -38,7 +38,7 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         60 => (option::of(0..3_u8), len.clone(), full)
             .prop_map(|(key, len, full)| Op::Event { key, len, full }),
-        8 => Just(Op::Notice),
+        8 => (1_000..1_002_u64).prop_map(Op::Notice),
         20 => Just(Op::TakePiece),
         10 => len.prop_map(Op::AskForRoom),
         1 => reason.prop_map(Op::Close),
@@ -52,7 +52,7 @@ enum Item {
         name: String,
         bytes: usize,
     },
-    Notice,
+    Notice(u64),
     Gap(u64),
 }
 
@@ -137,6 +137,11 @@ impl Model {
     fn merge(&mut self) {
         let mut merged: Vec<Item> = Vec::new();
         for item in self.items.drain(..) {
+            // A notice that says the same as the last, with no event in between, says nothing.
+            let last = merged.iter().rfind(|item| !matches!(item, Item::Gap(_)));
+            if matches!(item, Item::Notice(_)) && last == Some(&item) {
+                continue;
+            }
             match (merged.last_mut(), item) {
                 (Some(Item::Gap(before)), Item::Gap(more)) => *before += more,
                 (_, item) => merged.push(item),
@@ -163,7 +168,7 @@ impl Model {
                     self.delivered += 1;
                     prop_assert_eq!(seen.name.as_ref(), Some(&name));
                 }
-                Item::Notice => prop_assert_eq!(&seen.json()["dropped"], 0),
+                Item::Notice(number) => prop_assert_eq!(&seen.json()["dropped"], number),
                 Item::Gap(dropped) => prop_assert_eq!(&seen.json()["dropped"], dropped),
             }
             self.taken += 1;
@@ -213,12 +218,14 @@ proptest! {
                     let expected = model.send(key, &format!("e{number}"), frame.len(), full);
                     prop_assert_eq!(sink.try_send(&frame, full), expected);
                 }
-                Op::Notice => {
-                    let offer = sink.try_send(&hub.sink_context().gap(0), WhenFull::Refuse);
+                Op::Notice(number) => {
+                    let notice = hub.sink_context().gap(number);
+                    let offer = sink.try_send(&notice, WhenFull::Refuse);
                     let expected = if model.closed { Offer::Closed } else { Offer::QUEUED };
                     prop_assert_eq!(offer, expected);
                     if !model.closed {
-                        model.items.push(Item::Notice);
+                        model.items.push(Item::Notice(number));
+                        model.merge();
                     }
                 }
                 Op::TakePiece => match sink.poll_next(&mut Context::from_waker(Waker::noop())) {

@@ -4,7 +4,7 @@ use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 use parking_lot::Mutex;
@@ -13,17 +13,22 @@ use tokio::{
     sync::{Notify, Semaphore},
 };
 
-use super::RouteError;
+use super::{
+    RouteError,
+    slot::{Slot, Stage},
+};
 
 /// How many jobs of others a caller does before it leaves the rest to a task.
-const BUDGET: usize = 64;
+const BUDGET: usize = 16;
 
 /// Does jobs one at a time, in the order in which they came, without ever blocking a caller.
 ///
 /// Whoever finds nobody at work works: does its own job at once, then those that others queued
 /// meanwhile. Who finds somebody at work queues its job and awaits the answer. So a free ingress
-/// costs a lock, a busy one hands no turn from task to task, and no job waits for a future that
-/// nobody polls.
+/// costs a lock, and a busy one hands no turn from task to task.
+///
+/// What is more than a worker's share is left to a task; but whoever comes before that task is
+/// polled works in its stead, so that no job waits for a runtime that nobody drives.
 pub(super) struct Ingress<J, T> {
     work: Box<dyn Fn(J) -> Result<T, RouteError> + Send + Sync>,
     queue: Mutex<Queue<J, T>>,
@@ -34,17 +39,21 @@ pub(super) struct Ingress<J, T> {
 
 struct Queue<J, T> {
     jobs: VecDeque<Arc<Slot<J, T>>>,
-    busy: bool,
+    work: Work,
+    /// Whether a task is on its way to do what is left.
+    relieved: bool,
     closed: bool,
 }
 
-type Slot<J, T> = Mutex<Stage<J, T>>;
-
-enum Stage<J, T> {
-    Queued(J, Option<Waker>),
-    Running(Option<Waker>),
-    Done(Result<T, RouteError>),
-    Gone,
+/// Who does the jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Work {
+    /// There are none.
+    Idle,
+    /// Somebody is at it.
+    Busy,
+    /// Some are left, and nobody is at it.
+    Resting,
 }
 
 /// What became of a job that doesn't wait for a place.
@@ -71,7 +80,8 @@ impl<J: Send + 'static, T: Send + 'static> Ingress<J, T> {
             work: Box::new(work),
             queue: Mutex::new(Queue {
                 jobs: VecDeque::new(),
-                busy: false,
+                work: Work::Idle,
+                relieved: false,
                 closed: false,
             }),
             places: Semaphore::new(places),
@@ -98,7 +108,7 @@ impl<J: Send + 'static, T: Send + 'static> Ingress<J, T> {
                     ingress: self,
                     slot,
                 };
-                poll_fn(|cx| poll_done(&waiting.slot, cx)).await
+                poll_fn(|cx| self.poll_done(&waiting.slot, cx)).await
             }
         }
     }
@@ -119,7 +129,11 @@ impl<J: Send + 'static, T: Send + 'static> Ingress<J, T> {
         place.forget();
         match self.enter(job)? {
             Entered::Done(done) => done.map(Started::Done),
-            Entered::Queued(slot) => Ok(Started::Queued(poll_fn(move |cx| poll_done(&slot, cx)))),
+            Entered::Queued(slot) => {
+                let ingress = Arc::clone(self);
+                let answer = poll_fn(move |cx| ingress.poll_done(&slot, cx));
+                Ok(Started::Queued(answer))
+            }
         }
     }
 
@@ -128,7 +142,7 @@ impl<J: Send + 'static, T: Send + 'static> Ingress<J, T> {
         self.queue.lock().closed = true;
         loop {
             let idle = self.idle.notified();
-            if !self.queue.lock().busy {
+            if self.queue.lock().work == Work::Idle {
                 break;
             }
             idle.await;
@@ -136,41 +150,77 @@ impl<J: Send + 'static, T: Send + 'static> Ingress<J, T> {
         self.places.close();
     }
 
-    /// Does `job` if nobody is at work, without taking a place in the queue.
+    /// Does `job` if nobody is at work and none is left, without taking a place in the queue.
     fn run_now(self: &Arc<Self>, job: J) -> Result<Result<T, RouteError>, J> {
         {
             let mut queue = self.queue.lock();
             if queue.closed {
                 return Ok(Err(RouteError::Closed));
             }
-            if queue.busy {
-                return Err(job);
+            match queue.work {
+                Work::Idle => queue.work = Work::Busy,
+                Work::Busy => return Err(job),
+                Work::Resting => {
+                    // Makes room at least.
+                    queue.work = Work::Busy;
+                    drop(queue);
+                    drop(Worker::new(self));
+                    return Err(job);
+                }
             }
-            queue.busy = true;
         }
-        let _worker = Worker(self);
+        let _worker = Worker::new(self);
         Ok(self.work(job))
     }
 
     /// Brings in a job that has a place.
     fn enter(self: &Arc<Self>, job: J) -> Result<Entered<J, T>, RouteError> {
-        {
-            let mut queue = self.queue.lock();
-            if queue.closed {
-                drop(queue);
-                self.places.add_permits(1);
-                return Err(RouteError::Closed);
-            }
-            if queue.busy {
-                let slot = Arc::new(Mutex::new(Stage::Queued(job, None)));
-                queue.jobs.push_back(Arc::clone(&slot));
-                return Ok(Entered::Queued(slot));
-            }
-            queue.busy = true;
+        let mut queue = self.queue.lock();
+        if queue.closed {
+            drop(queue);
+            self.places.add_permits(1);
+            return Err(RouteError::Closed);
         }
-        self.places.add_permits(1);
-        let _worker = Worker(self);
-        Ok(Entered::Done(self.work(job)))
+        let before = queue.work;
+        if before == Work::Idle {
+            queue.work = Work::Busy;
+            drop(queue);
+            self.places.add_permits(1);
+            let _worker = Worker::new(self);
+            return Ok(Entered::Done(self.work(job)));
+        }
+        let slot = Arc::new(Mutex::new(Stage::Queued(job, None)));
+        queue.jobs.push_back(Arc::clone(&slot));
+        queue.work = Work::Busy;
+        drop(queue);
+        if before == Work::Resting {
+            Worker::new(self).drain_until(&slot);
+        }
+        Ok(Entered::Queued(slot))
+    }
+
+    /// Polls for the end of a queued job; does it if it was left and nobody is at work.
+    fn poll_done(
+        self: &Arc<Self>,
+        slot: &Arc<Slot<J, T>>,
+        cx: &Context<'_>,
+    ) -> Poll<Result<T, RouteError>> {
+        let done = slot.lock().poll_done(cx);
+        if done.is_ready() || !self.resume() {
+            return done;
+        }
+        Worker::new(self).drain_until(slot);
+        slot.lock().poll_done(cx)
+    }
+
+    /// Goes to work if jobs are left and nobody is at it.
+    fn resume(&self) -> bool {
+        let mut queue = self.queue.lock();
+        let resting = queue.work == Work::Resting;
+        if resting {
+            queue.work = Work::Busy;
+        }
+        resting
     }
 
     fn work(&self, job: J) -> Result<T, RouteError> {
@@ -184,7 +234,7 @@ impl<J: Send + 'static, T: Send + 'static> Ingress<J, T> {
             let slot = {
                 let mut queue = self.queue.lock();
                 let Some(slot) = queue.jobs.pop_front() else {
-                    queue.busy = false;
+                    queue.work = Work::Idle;
                     drop(queue);
                     self.idle.notify_waiters();
                     return true;
@@ -245,21 +295,6 @@ impl<J, T> Debug for Ingress<J, T> {
     }
 }
 
-fn poll_done<J, T>(slot: &Slot<J, T>, cx: &mut Context<'_>) -> Poll<Result<T, RouteError>> {
-    let mut stage = slot.lock();
-    match &mut *stage {
-        Stage::Queued(_, waker) | Stage::Running(waker) => {
-            *waker = Some(cx.waker().clone());
-            Poll::Pending
-        }
-        Stage::Done(_) => match std::mem::replace(&mut *stage, Stage::Gone) {
-            Stage::Done(done) => Poll::Ready(done),
-            _ => unreachable!("matched above"),
-        },
-        Stage::Gone => panic!("polled after it was ready"),
-    }
-}
-
 /// A queued job whose caller takes it back by going away.
 struct Waiting<'a, J: Send + 'static, T: Send + 'static> {
     ingress: &'a Ingress<J, T>,
@@ -272,42 +307,83 @@ impl<J: Send + 'static, T: Send + 'static> Drop for Waiting<'_, J, T> {
     }
 }
 
-/// Who is at work. At the end of its own job it does what was queued meanwhile; what is more than
-/// its share goes to a task, where there is a runtime.
-struct Worker<'a, J: Send + 'static, T: Send + 'static>(&'a Arc<Ingress<J, T>>);
+/// Who is at work. At the end it does what was queued meanwhile; what is more than its share is
+/// left to a task, where there is a runtime, and to whoever comes.
+struct Worker<'a, J: Send + 'static, T: Send + 'static> {
+    ingress: &'a Arc<Ingress<J, T>>,
+    finished: bool,
+}
+
+impl<'a, J: Send + 'static, T: Send + 'static> Worker<'a, J, T> {
+    const fn new(ingress: &'a Arc<Ingress<J, T>>) -> Self {
+        Self {
+            ingress,
+            finished: false,
+        }
+    }
+
+    /// Does the jobs up to this one.
+    fn drain_until(mut self, slot: &Slot<J, T>) {
+        loop {
+            let queued = matches!(*slot.lock(), Stage::Queued(..));
+            if !queued || self.finished {
+                return;
+            }
+            self.finished = self.ingress.drain(1);
+        }
+    }
+
+    /// Leaves what is left to a task that comes, and to the next in line.
+    fn rest(&self, runtime: &Handle) {
+        let (relief, next) = {
+            let mut queue = self.ingress.queue.lock();
+            queue.work = Work::Resting;
+            let coming = std::mem::replace(&mut queue.relieved, true);
+            let next = queue.jobs.front().and_then(|slot| slot.lock().waker());
+            ((!coming).then(|| Relief(Arc::clone(self.ingress))), next)
+        };
+        if let Some(relief) = relief {
+            drop(runtime.spawn(relief.run()));
+        }
+        if let Some(next) = next {
+            next.wake();
+        }
+    }
+}
 
 impl<J: Send + 'static, T: Send + 'static> Drop for Worker<'_, J, T> {
     fn drop(&mut self) {
-        if self.0.drain(BUDGET) {
+        if self.finished || self.ingress.drain(BUDGET) {
             return;
         }
-        let rest = Rest(Some(Arc::clone(self.0)));
         match Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(rest.run())),
-            Err(_) => drop(rest),
+            Ok(runtime) => self.rest(&runtime),
+            Err(_) => while !self.ingress.drain(BUDGET) {},
         }
     }
 }
 
-/// The work that is left; done on the spot if it is dropped, as when the runtime ends.
-struct Rest<J: Send + 'static, T: Send + 'static>(Option<Arc<Ingress<J, T>>>);
+/// The task that does what is left; it is done on the spot where the task is dropped, as when the
+/// runtime ends.
+struct Relief<J: Send + 'static, T: Send + 'static>(Arc<Ingress<J, T>>);
 
-impl<J: Send + 'static, T: Send + 'static> Rest<J, T> {
-    async fn run(mut self) {
-        while let Some(ingress) = &self.0 {
-            if ingress.drain(BUDGET) {
-                self.0 = None;
-            } else {
-                tokio::task::yield_now().await;
+impl<J: Send + 'static, T: Send + 'static> Relief<J, T> {
+    async fn run(self) {
+        while self.0.resume() {
+            if self.0.drain(BUDGET) {
+                return;
             }
+            self.0.queue.lock().work = Work::Resting;
+            tokio::task::yield_now().await;
         }
     }
 }
 
-impl<J: Send + 'static, T: Send + 'static> Drop for Rest<J, T> {
+impl<J: Send + 'static, T: Send + 'static> Drop for Relief<J, T> {
     fn drop(&mut self) {
-        if let Some(ingress) = &self.0 {
-            while !ingress.drain(BUDGET) {}
+        self.0.queue.lock().relieved = false;
+        if self.0.resume() {
+            while !self.0.drain(BUDGET) {}
         }
     }
 }

@@ -17,6 +17,17 @@ impl Entry {
             _ => None,
         }
     }
+
+    /// Whether it is a notice that says the same as `frame`. One is enough, so that notices which
+    /// nobody reads stay bounded.
+    fn repeats(&self, frame: &Frame) -> bool {
+        match self {
+            Self::Frame(own) => {
+                own.is_notice() && frame.is_notice() && own.bytes() == frame.bytes()
+            }
+            Self::Gap(_) => false,
+        }
+    }
 }
 
 /// The entries that wait in a queue, oldest first, with their sums.
@@ -70,6 +81,9 @@ impl Waiting {
     }
 
     pub(super) fn push(&mut self, frame: Frame) {
+        if frame.is_notice() && self.ends_with(&frame) {
+            return;
+        }
         if !frame.is_notice() {
             self.events += 1;
             self.bytes += frame.len();
@@ -79,14 +93,31 @@ impl Waiting {
 
     /// Notes at the end that a frame was dropped there.
     pub(super) fn push_gap(&mut self) {
-        let last = match &mut self.entries {
+        match self.last_mut() {
+            Some(Entry::Gap(dropped)) => *dropped += 1,
+            _ => self.push_entry(Entry::Gap(1)),
+        }
+    }
+
+    /// Whether the last entry, but for a gap, is a notice that says the same.
+    fn ends_with(&self, notice: &Frame) -> bool {
+        let at = |back: usize| match &self.entries {
+            Entries::None => None,
+            Entries::One(entry) => Some(entry).filter(|_| back == 0),
+            Entries::Many(entries) => entries.iter().nth_back(back),
+        };
+        let last = match at(0) {
+            Some(Entry::Gap(_)) => at(1),
+            last => last,
+        };
+        last.is_some_and(|last| last.repeats(notice))
+    }
+
+    fn last_mut(&mut self) -> Option<&mut Entry> {
+        match &mut self.entries {
             Entries::None => None,
             Entries::One(entry) => Some(entry),
             Entries::Many(entries) => entries.back_mut(),
-        };
-        match last {
-            Some(Entry::Gap(dropped)) => *dropped += 1,
-            _ => self.push_entry(Entry::Gap(1)),
         }
     }
 
@@ -121,7 +152,7 @@ impl Waiting {
         match entry {
             Some(Entry::Frame(frame)) => {
                 self.forget(&frame);
-                self.merge_gap(at);
+                self.tidy(at);
                 Some(frame)
             }
             _ => None,
@@ -140,23 +171,22 @@ impl Waiting {
             return None;
         };
         self.forget(&frame);
-        self.merge_gap(at);
+        self.tidy(at);
         Some(frame)
     }
 
-    /// Adds the gap at `at` to its neighbours, so that there never are two in a row.
-    fn merge_gap(&mut self, at: usize) {
+    /// Joins what stands side by side around `at` now that something there is gone: gaps add up,
+    /// and of notices that say the same, with no event in between, the first stays.
+    fn tidy(&mut self, at: usize) {
         let Entries::Many(entries) = &mut self.entries else {
             return;
         };
-        for (into, from) in [(at, at + 1), (at.wrapping_sub(1), at)] {
-            if let (Some(Entry::Gap(_)), Some(&Entry::Gap(more))) =
-                (entries.get(into), entries.get(from))
-            {
-                if let Some(Entry::Gap(dropped)) = entries.get_mut(into) {
-                    *dropped += more;
-                }
-                entries.remove(from);
+        let (mut at, end) = (at.saturating_sub(2), at + 2);
+        while at < end {
+            if add_up(entries, at) || strike_repeat(entries, at) {
+                at = at.saturating_sub(2);
+            } else {
+                at += 1;
             }
         }
     }
@@ -199,6 +229,35 @@ impl Waiting {
         self.bytes -= taken.bytes;
         taken
     }
+}
+
+/// Adds the gap behind `at` to the gap at `at`; `false` if they aren't both gaps.
+fn add_up(entries: &mut VecDeque<Entry>, at: usize) -> bool {
+    let Some(&Entry::Gap(more)) = entries.get(at + 1) else {
+        return false;
+    };
+    let Some(Entry::Gap(dropped)) = entries.get_mut(at) else {
+        return false;
+    };
+    *dropped += more;
+    entries.remove(at + 1);
+    true
+}
+
+/// Strikes the notice that repeats the one at `at`, behind it or behind a gap there.
+fn strike_repeat(entries: &mut VecDeque<Entry>, at: usize) -> bool {
+    let behind = match entries.get(at + 1) {
+        Some(Entry::Gap(_)) => at + 2,
+        _ => at + 1,
+    };
+    let (Some(first), Some(Entry::Frame(second))) = (entries.get(at), entries.get(behind)) else {
+        return false;
+    };
+    let repeats = first.repeats(second);
+    if repeats {
+        entries.remove(behind);
+    }
+    repeats
 }
 
 impl IntoIterator for Waiting {
