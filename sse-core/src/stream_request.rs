@@ -135,4 +135,18 @@ mod tests {
         assert_eq!(last(Some(b"\xff"), ""), Some(LastEventId::Unknown));
         assert_eq!(last(None, "lastEventId=%ff%0a"), Some(LastEventId::Unknown));
     }
+
+    #[tokio::test]
+    async fn a_request_for_the_head_registers_nothing() {
+        let hub = Hub::builder().build().unwrap();
+        let head = || StreamRequest::new(&Method::HEAD, &HeaderMap::new(), None).client("ada");
+        let refused = head().subscribe(&hub).await;
+        assert!(matches!(refused, Err(StreamError::HeadOnly)));
+        let response = head().open(&hub).await;
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        assert_eq!(
+            (hub.info().connections, hub.info().ended.client_gone),
+            (0, 0)
+        );
+    }
 }

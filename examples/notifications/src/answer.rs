@@ -10,6 +10,8 @@ pub(crate) enum Refusal {
     Malformed(serde_json::Error),
     #[error("{0}")]
     Invalid(serde_json::Error),
+    #[error("the body is not a JSON object")]
+    NotAnObject,
     #[error("{field}: {reason}")]
     Field { field: &'static str, reason: String },
     #[error("{0}")]
@@ -33,11 +35,15 @@ impl Refusal {
     pub(crate) const fn status(&self) -> StatusCode {
         match self {
             Self::Malformed(_) | Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::Invalid(_) | Self::Field { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Invalid(_) | Self::NotAnObject | Self::Field { .. } => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Publish(error) => match error {
-                PublishError::Event(_) | PublishError::Name(_) => StatusCode::UNPROCESSABLE_ENTITY,
+                PublishError::Event(_) | PublishError::Name(_) | PublishError::KeyedPredicate => {
+                    StatusCode::UNPROCESSABLE_ENTITY
+                }
                 PublishError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
                 PublishError::Busy | PublishError::Closed => StatusCode::SERVICE_UNAVAILABLE,
                 _ => StatusCode::INTERNAL_SERVER_ERROR,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mime::Mime;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 use sse_core::{ClientId, GroupName, Hub, Target};
 
 use crate::{
@@ -35,6 +35,10 @@ impl StreamQuery {
 }
 
 pub(crate) async fn send(hub: &Hub, body: &[u8]) -> Result<Sent, Refusal> {
+    if !body.trim_ascii_start().starts_with(b"{") {
+        serde_json::from_slice::<IgnoredAny>(body)?;
+        return Err(Refusal::NotAnObject);
+    }
     serde_json::from_slice::<SendRequest<'_>>(body)?
         .send(hub)
         .await

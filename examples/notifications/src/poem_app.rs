@@ -1,3 +1,4 @@
+use percent_encoding::percent_decode_str;
 use poem::{
     Body, Endpoint, EndpointExt, IntoResponse, Request, Response, Route, RouteMethod,
     error::{MethodNotAllowedError, ReadBodyError},
@@ -37,12 +38,23 @@ pub fn app(hub: Hub) -> impl Endpoint {
             route.at(asset.path, allow("GET, HEAD", page))
         })
         .data(hub)
+        .before(|request| async move { utf8_query(request) })
         .catch_all_error(|refused: poem::Error| async move {
             if refused.is_from_response() {
                 return refused.into_response();
             }
             json(refused.status(), error(&refused.to_string()))
         })
+}
+
+/// Refuses a query that isn't UTF-8, which would be changed silently (percent-encoded or not).
+fn utf8_query(request: Request) -> poem::Result<Request> {
+    let query = request.uri().query().unwrap_or_default();
+    if percent_decode_str(query).decode_utf8().is_ok() {
+        return Ok(request);
+    }
+    let refusal = Refusal::BadRequest("query: not UTF-8".to_owned());
+    Err(poem::Error::from_response(refuse(&refusal)))
 }
 
 /// Says which methods there are where a request has another (RFC 9110, 15.5.6).

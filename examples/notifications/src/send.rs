@@ -77,7 +77,8 @@ impl SendRequest<'_> {
     fn event(&self) -> Result<Event, Refusal> {
         let json = self.data.get();
         let mut event = if json.starts_with('"') {
-            Event::text(serde_json::from_str::<String>(json)?)
+            let text = serde_json::from_str::<String>(json);
+            Event::text(text.map_err(|error| Refusal::field("data", error))?)
         } else {
             Event::text(json)
         };
