@@ -5,13 +5,22 @@ mod support;
 use std::{future::Future, num::NonZeroUsize, pin::Pin, sync::Arc, task::Poll, thread::JoinHandle};
 
 use futures_util::FutureExt;
-use sse_core::{Attached, Hub, LocalRouter, PublishError, QueueLimits, Receipt, Router, Target};
+use sse_core::{
+    Attached, Event, Hub, LocalRouter, PublishError, QueueLimits, Receipt, Router, Target,
+};
 use support::{Gate, Keeper, Reader, open, poll, soon, subscribe, text};
 
 /// How many batches wait for their turn.
 const PLACES: usize = 1_024;
 
-type Publish<'a> = Pin<Box<dyn Future<Output = Result<Receipt, PublishError>> + Send + 'a>>;
+fn roomy() -> QueueLimits {
+    QueueLimits {
+        events: NonZeroUsize::new(10_000).unwrap(),
+        ..QueueLimits::default()
+    }
+}
+
+type Publish = Pin<Box<dyn Future<Output = Result<Receipt, PublishError>> + Send>>;
 
 /// A hub whose ordered section can be held up, and one connection that sees what gets through.
 struct Busy {
@@ -25,13 +34,9 @@ struct Busy {
 
 impl Busy {
     async fn new() -> Self {
-        let limits = QueueLimits {
-            events: NonZeroUsize::new(10_000).unwrap(),
-            ..QueueLimits::default()
-        };
         let router = Arc::new(LocalRouter::default());
         let hub = Hub::builder()
-            .queue(limits)
+            .queue(roomy())
             .router(Arc::clone(&router))
             .build()
             .unwrap();
@@ -77,7 +82,7 @@ impl Busy {
         self.hub.try_publish(self.to_reader(), text(data))
     }
 
-    fn publish(&self, data: &str) -> Publish<'static> {
+    fn publish(&self, data: &str) -> Publish {
         let (hub, target, event) = (self.hub.clone(), self.to_reader(), text(data));
         Box::pin(async move { hub.publish(target, event).await })
     }
@@ -178,10 +183,7 @@ async fn thousands_of_cancellations_lose_no_place() {
     busy.let_go();
     assert_eq!(busy.reader.read(), vec!["kept"; PLACES]);
     for _ in 0..2 * PLACES {
-        busy.hub
-            .publish(busy.to_reader(), text("after"))
-            .await
-            .unwrap();
+        soon(busy.publish("after")).await.unwrap();
     }
     assert_eq!(busy.reader.read(), vec!["after"; 2 * PLACES]);
 }
@@ -265,8 +267,7 @@ async fn shutdown_waits_for_what_was_queued_and_then_all_is_closed() {
     assert!(matches!(closed, Err(PublishError::Closed)));
 
     busy.let_go();
-    soon(shutdown).await;
-    soon(second).await;
+    soon(async { tokio::join!(shutdown, second) }).await;
     let read = busy.reader.read();
     assert_eq!((&*read[0], read.len()), ("queued", places + 1));
     soon(queued).await.unwrap();
@@ -298,10 +299,7 @@ async fn shutdown_waits_for_what_was_queued_and_then_all_is_closed() {
 #[tokio::test]
 async fn an_idempotency_key_is_not_used_up_by_a_publication_that_was_dropped() {
     let mut busy = Busy::new().await;
-    let event = sse_core::Event::text("x")
-        .idempotency_key("k")
-        .build()
-        .unwrap();
+    let event = Event::text("x").idempotency_key("k").build().unwrap();
     let target = busy.to_reader();
     let mut dropped = Box::pin(busy.hub.publish(target.clone(), event.clone()));
     assert!(poll(dropped.as_mut()).is_pending());
@@ -314,12 +312,8 @@ async fn an_idempotency_key_is_not_used_up_by_a_publication_that_was_dropped() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn batches_of_tasks_that_are_aborted_anywhere_are_whole() {
-    let limits = QueueLimits {
-        events: NonZeroUsize::new(10_000).unwrap(),
-        ..QueueLimits::default()
-    };
     for round in 0..20 {
-        let hub = Hub::builder().queue(limits).build().unwrap();
+        let hub = Hub::builder().queue(roomy()).build().unwrap();
         let mut reader = open(&hub, "reader", &[]).await;
         let tasks: Vec<_> = (0..200)
             .map(|task| {

@@ -4,7 +4,7 @@ mod support;
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-use sse_core::{Hub, MemoryRegistry, QueueLimits, Registry, Target};
+use sse_core::{Hub, HubBuilder, MemoryRegistry, QueueLimits, Registry, Target};
 use support::{Reader, eventually, open, soon, subscribe, text, unread};
 use tokio::sync::Barrier;
 
@@ -13,15 +13,20 @@ const PUBLISHERS: usize = 4;
 const EVENTS: usize = 25;
 const ALL: usize = PUBLISHERS * EVENTS;
 
-fn hub() -> Hub {
+/// Whose queues have room for all, so that nothing is dropped.
+fn builder() -> HubBuilder {
     let limits = QueueLimits {
         events: NonZeroUsize::new(10 * ALL).unwrap(),
         ..QueueLimits::default()
     };
-    Hub::builder().queue(limits).build().unwrap()
+    Hub::builder().queue(limits)
 }
 
-/// Reads until `last` came, or `count` events.
+fn hub() -> Hub {
+    builder().build().unwrap()
+}
+
+/// Reads until `count` events have come.
 async fn collect(mut reader: Reader, count: usize) -> Vec<String> {
     let mut all = Vec::new();
     while all.len() < count {
@@ -153,10 +158,8 @@ async fn who_joins_meanwhile_sees_all_from_then_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn coming_and_going_beside_publishing_leaves_nothing_behind() {
     let registry = Arc::new(MemoryRegistry::new());
-    let hub = Hub::builder()
-        .registry(Arc::clone(&registry))
-        .build()
-        .unwrap();
+    let hub = builder().registry(Arc::clone(&registry)).build().unwrap();
+    hub.start().await.unwrap();
     let start = Arc::new(Barrier::new(PUBLISHERS + 4));
     let publishers =
         (0..PUBLISHERS).map(|p| tokio::spawn(publish(hub.clone(), p, Arc::clone(&start))));

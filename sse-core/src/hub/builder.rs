@@ -47,7 +47,7 @@ impl HubBuilder {
     }
 
     /// After how long without anything to read a connection gets a heartbeat; 30 s by default,
-    /// `None` for never.
+    /// `None` for never. The first after something else is up to a quarter early.
     pub fn heartbeat(mut self, interval: impl Into<Option<Duration>>) -> Self {
         self.config.heartbeat = interval.into();
         self

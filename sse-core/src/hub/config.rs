@@ -29,7 +29,8 @@ pub struct HubConfig {
     /// How large an event may be on the wire, in bytes; 4 MiB by default.
     pub max_event_bytes: usize,
     /// After how long without anything to read a connection gets a periodic heartbeat; 30 s by
-    /// default, none for never.
+    /// default, none for never. The first after something else is up to a quarter early, so that
+    /// what comes to many at once doesn't bring their heartbeats together.
     #[serde(with = "humantime_serde")]
     pub heartbeat: Option<Duration>,
     /// Whether periodic heartbeats go to connections that had something to read, too; off by
