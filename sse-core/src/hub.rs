@@ -113,7 +113,8 @@ impl Hub {
     /// The core, its task running where it can and is needed.
     fn core(&self) -> &Arc<Core> {
         let core = &self.shared.core;
-        if !core.roster.is_empty() {
+        let needed = || !core.roster.is_empty() || !core.leaving.lock().is_empty();
+        if !core.pulse.is_alive() && needed() {
             // Without a runtime there is nothing to run it on; the next use tries again.
             let _ = core.pulse.ensure(core);
         }

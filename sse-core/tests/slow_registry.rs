@@ -104,6 +104,19 @@ async fn the_end_of_the_hub_in_the_midst_of_it_forgets_nobody() {
 }
 
 #[tokio::test]
+async fn the_task_ends_with_the_hub_at_once() {
+    let (hub, registry, clock) = hub(Slow::default());
+    let ada = open(&hub, "ada", &["g"]).await;
+    settle().await;
+    drop(hub);
+    eventually(|| clock.next_deadline().is_none()).await;
+    assert_eq!(registry.stats(), RegistryStats::default());
+    // The task's core is gone: what is left is the reader's and the test's own.
+    drop(ada);
+    eventually(|| Arc::strong_count(&registry) == 1).await;
+}
+
+#[tokio::test]
 async fn a_panic_is_an_error_and_stops_no_heartbeat() {
     let (hub, registry, clock) = hub(Slow::default());
     let mut stays = open(&hub, "stays", &[]).await;

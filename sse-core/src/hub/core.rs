@@ -284,6 +284,7 @@ impl Core {
         self.outcomes.close();
         self.presence.close();
         self.pulse.stop();
+        self.left.notify_one();
     }
 }
 

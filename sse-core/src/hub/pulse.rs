@@ -47,11 +47,11 @@ pub(super) struct NoRuntime;
 impl Pulse {
     /// Starts the task, unless it runs; again if the runtime that it ran on is gone.
     pub(super) fn ensure(&self, core: &Arc<Core>) -> Result<(), NoRuntime> {
-        if self.alive.load(Ordering::Acquire) {
+        if self.is_alive() {
             return Ok(());
         }
         let mut task = self.task.lock();
-        if !self.alive.load(Ordering::Acquire) && !core.is_closed() {
+        if !self.is_alive() && !core.is_closed() {
             let runtime = Handle::try_current().map_err(|_| NoRuntime)?;
             // A runtime without a timer panics at the first sleep: here rather than in the task.
             catch_unwind(AssertUnwindSafe(|| {
@@ -64,6 +64,11 @@ impl Pulse {
         }
         drop(task);
         Ok(())
+    }
+
+    /// Whether the task is there.
+    pub(super) fn is_alive(&self) -> bool {
+        self.alive.load(Ordering::Acquire)
     }
 
     pub(super) fn note_change(&self) {
