@@ -4,6 +4,7 @@
 mod clock;
 mod connection;
 mod event;
+mod foreign;
 mod frame;
 mod hub;
 mod last_event_id;

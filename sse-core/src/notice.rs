@@ -1,16 +1,11 @@
 //! The library's own events: `connected`, `heartbeat`, `gap`.
 
-use std::{
-    fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    time::SystemTime,
-};
+use std::{fmt, sync::Arc, time::SystemTime};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Connection, ConnectionId, EventName, Frame};
+use crate::{Connection, ConnectionId, EventName, Frame, foreign::caught};
 
 /// What the library's own events are called, and what they tell.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -213,11 +208,11 @@ impl fmt::Debug for Notices {
 
 /// What the application's own function made; nothing if there is none or it panicked.
 fn made_by_application(hook: Option<impl FnOnce() -> Value>) -> Option<String> {
-    let value = catch_unwind(AssertUnwindSafe(hook?));
-    if value.is_err() {
+    let value = caught(hook?);
+    if value.is_none() {
         tracing::error!("the application's notice data panicked: the library's own is sent");
     }
-    value.ok().map(|value| value.to_string())
+    value.map(|value| value.to_string())
 }
 
 fn json(data: &impl Serialize) -> String {

@@ -1,11 +1,10 @@
 use std::{
     fmt,
     hash::{Hash, Hasher},
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
 
-use crate::{ClientId, Connection, ConnectionId, GroupName};
+use crate::{ClientId, Connection, ConnectionId, GroupName, foreign::caught};
 
 /// Whom an event is for.
 ///
@@ -194,7 +193,7 @@ impl Predicate {
     }
 
     fn holds(&self, connection: &Connection) -> bool {
-        catch_unwind(AssertUnwindSafe(|| (self.0)(connection))).unwrap_or_else(|_| {
+        caught(|| (self.0)(connection)).unwrap_or_else(|| {
             tracing::error!(connection = %connection.id(), "a predicate panicked: no match");
             false
         })

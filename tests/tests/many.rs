@@ -11,8 +11,8 @@ use std::{
 use sse_conformance::eventually;
 use sse_core::{Event, Hub, Info};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
-use support::{PATIENCE, Running, pace};
-use tokio::{runtime::Builder, sync::Barrier};
+use support::{PATIENCE, Running, pace, runtime};
+use tokio::sync::Barrier;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -49,11 +49,7 @@ fn a_thousand_clients_get_a_thousand_broadcasts_in_order_and_leave_nothing_behin
 
 /// All connect, get every event, and go; on a runtime of their own, which is gone afterwards.
 fn round(server: &Running) {
-    let clients = Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap();
+    let clients = runtime();
     clients.block_on(async {
         let ready = Arc::new(Barrier::new(CLIENTS + 1));
         let mut readers = Vec::with_capacity(CLIENTS);

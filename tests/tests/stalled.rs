@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use sse_conformance::StreamClient;
 use sse_core::{ClientId, Event, Hub, Target};
-use support::{PATIENCE, Running, pace};
-use tokio::{runtime::Builder, task::JoinSet};
+use support::{PATIENCE, Running, pace, runtime};
+use tokio::task::JoinSet;
 
 const CLIENTS: usize = 1000;
 const ROUNDS: usize = 5;
@@ -19,11 +19,7 @@ fn one_that_never_reads_among_a_thousand() {
     // What the stalled client's kernel buffers take must not end the test.
     let hub = Hub::builder().heartbeat(None).build().unwrap();
     let server = Running::start(hub);
-    let clients = Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap();
+    let clients = runtime();
     clients.block_on(async {
         let base = Instant::now();
         let mut readers = Vec::with_capacity(CLIENTS);

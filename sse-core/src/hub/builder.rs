@@ -147,12 +147,13 @@ impl HubBuilder {
         let memory = config.key_memory()?;
         notices.config = config.notices.clone();
         let clock = clock.unwrap_or_else(|| Arc::new(TokioClock));
+        let own = router.is_none();
         let router =
             router.unwrap_or_else(|| Arc::new(LocalRouter::new(memory, Arc::clone(&clock))));
         let registry = registry.unwrap_or_else(|| Box::new(MemoryRegistry::new()));
         let sinks = SinkContext::new(notices);
         let core = Arc::new(Core::new(config, registry, clock, sinks));
-        Ok(Hub {
+        let hub = Hub {
             shared: Arc::new(HubShared {
                 deliver: Arc::new(Deliverer(Arc::clone(&core))),
                 core,
@@ -160,6 +161,11 @@ impl HubBuilder {
                 started: OnceCell::new(),
                 queue,
             }),
-        })
+        };
+        if own {
+            // It starts without waiting. Should it fail, the first use tells.
+            let _ = hub.router_now();
+        }
+        Ok(hub)
     }
 }

@@ -1,6 +1,5 @@
 use std::{
     collections::VecDeque,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -22,7 +21,7 @@ use super::{
 };
 use crate::{
     Clock, CloseReason, Connection, ConnectionId, Frame, Offer, Position, Progress, Registry,
-    SinkContext, Target, WhenFull, presence::PresenceTeller,
+    SinkContext, Target, WhenFull, foreign::caught, presence::PresenceTeller,
 };
 
 /// What a hub's handles, its router, its task and its streams share.
@@ -236,7 +235,7 @@ impl Core {
                 }
             });
         };
-        let whole = catch_unwind(AssertUnwindSafe(visit)).is_ok();
+        let whole = caught(visit).is_some();
         if !whole {
             tracing::error!(?target, "the registry panicked in a visit");
         }
@@ -290,7 +289,7 @@ impl Core {
 
 /// Calls a connection's sink, which may be foreign code; `None` if it panicked.
 pub(super) fn guarded<T>(connection: &Connection, call: impl FnOnce() -> T) -> Option<T> {
-    let result = catch_unwind(AssertUnwindSafe(call)).ok();
+    let result = caught(call);
     if result.is_none() {
         tracing::error!(connection = %connection.id(), "a sink panicked: it is closed");
     }

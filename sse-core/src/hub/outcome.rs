@@ -1,5 +1,6 @@
 use std::{
     collections::HashMap,
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -101,7 +102,7 @@ impl Receipt {
 type Outcome = Result<Delivery, OutcomeError>;
 
 /// The outcomes of this node's last publications.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Outcomes {
     tickets: AtomicU64,
     state: Mutex<State>,
@@ -202,6 +203,14 @@ impl Outcomes {
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         drop(waiting);
+    }
+}
+
+impl fmt::Debug for Outcomes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tickets = self.tickets.load(Ordering::Relaxed);
+        let mut debug = f.debug_struct("Outcomes");
+        debug.field("tickets", &tickets).finish_non_exhaustive()
     }
 }
 

@@ -1,6 +1,5 @@
 use std::{
     future::poll_fn,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     sync::{
         Arc,
@@ -18,7 +17,9 @@ use super::{
     roster::{Seat, Watch},
     wakes::Wakes,
 };
-use crate::{CloseReason, Connection, ConnectionId, HeartbeatKind, Progress, RegistryError};
+use crate::{
+    CloseReason, Connection, ConnectionId, HeartbeatKind, Progress, RegistryError, foreign::caught,
+};
 
 /// How long a hub that ends waits for its registry to take its connections out.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -54,10 +55,7 @@ impl Pulse {
         if !self.is_alive() && !core.is_closed() {
             let runtime = Handle::try_current().map_err(|_| NoRuntime)?;
             // A runtime without a timer panics at the first sleep: here rather than in the task.
-            catch_unwind(AssertUnwindSafe(|| {
-                drop(core.clock.sleep_until(core.started))
-            }))
-            .map_err(|_| NoRuntime)?;
+            caught(|| drop(core.clock.sleep_until(core.started))).ok_or(NoRuntime)?;
             core.roster.all_due();
             self.alive.store(true, Ordering::Release);
             *task = Some(runtime.spawn(run(Alive(Arc::clone(core)))));
@@ -132,6 +130,7 @@ async fn wait(core: &Core) {
 ///
 /// One stays in the list until it is out, so that it isn't forgotten where this is dropped midway.
 async fn take_out(core: &Core) {
+    let mut in_vain = 0;
     loop {
         let next = core.leaving.lock().front().copied();
         let Some(id) = next else {
@@ -146,13 +145,21 @@ async fn take_out(core: &Core) {
             remove(core, id).await
         };
         let failed = removed.err();
-        {
+        let left = {
             let mut leaving = core.leaving.lock();
             leaving.pop_front();
             leaving.extend(failed.is_some().then_some(id));
-        }
-        if let Some(error) = failed {
-            tracing::warn!(connection = %id, %error, "the registry keeps an ended connection");
+            leaving.len()
+        };
+        let Some(error) = failed else {
+            in_vain = 0;
+            continue;
+        };
+        tracing::warn!(connection = %id, %error, "the registry keeps an ended connection");
+        // One that can't be taken out holds up no other.
+        in_vain += 1;
+        if in_vain >= left {
+            in_vain = 0;
             core.clock.sleep_until(core.clock.now() + RETRY).await;
         }
     }
@@ -162,8 +169,8 @@ async fn take_out(core: &Core) {
 async fn remove(core: &Core, id: ConnectionId) -> Result<(), RegistryError> {
     let mut removing = core.registry.remove(id);
     let removed = poll_fn(|cx| {
-        let polled = catch_unwind(AssertUnwindSafe(|| removing.as_mut().poll(cx)));
-        polled.unwrap_or_else(|_| Poll::Ready(Err(RegistryError::backend("it panicked"))))
+        let polled = caught(|| removing.as_mut().poll(cx));
+        polled.unwrap_or_else(|| Poll::Ready(Err(RegistryError::backend("it panicked"))))
     });
     removed.await.map(drop)
 }

@@ -2,7 +2,6 @@ use std::{
     collections::VecDeque,
     fmt::Debug,
     future::poll_fn,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     task::{Context, Poll},
 };
@@ -17,6 +16,7 @@ use super::{
     RouteError,
     slot::{Slot, Stage},
 };
+use crate::foreign::caught;
 
 /// How many jobs of others a caller does before it leaves the rest to a task.
 const BUDGET: usize = 16;
@@ -40,8 +40,6 @@ pub(super) struct Ingress<J, T> {
 struct Queue<J, T> {
     jobs: VecDeque<Arc<Slot<J, T>>>,
     work: Work,
-    /// Whether a task is on its way to do what is left.
-    relieved: bool,
     closed: bool,
 }
 
@@ -81,7 +79,6 @@ impl<J: Send + 'static, T: Send + 'static> Ingress<J, T> {
             queue: Mutex::new(Queue {
                 jobs: VecDeque::new(),
                 work: Work::Idle,
-                relieved: false,
                 closed: false,
             }),
             places: Semaphore::new(places),
@@ -93,11 +90,21 @@ impl<J: Send + 'static, T: Send + 'static> Ingress<J, T> {
     ///
     /// Cancel safe: dropped before the job is begun, it isn't done; after that it is.
     pub(super) async fn run(self: &Arc<Self>, job: J) -> Result<T, RouteError> {
-        let job = match self.run_now(job) {
-            Ok(done) => return done,
-            Err(job) => job,
+        let mut job = job;
+        let place = loop {
+            let idle = self.idle.notified();
+            job = match self.run_now(job) {
+                Ok(done) => return done,
+                Err(job) => job,
+            };
+            tokio::select! {
+                place = self.places.acquire() => break place,
+                // Nobody is at work: no place is needed. Those before it in line may not be
+                // polled.
+                () = idle => {}
+            }
         };
-        let Ok(place) = self.places.acquire().await else {
+        let Ok(place) = place else {
             return Err(RouteError::Closed);
         };
         place.forget();
@@ -142,6 +149,9 @@ impl<J: Send + 'static, T: Send + 'static> Ingress<J, T> {
         self.queue.lock().closed = true;
         loop {
             let idle = self.idle.notified();
+            if self.resume() {
+                while !self.drain(BUDGET) {}
+            }
             if self.queue.lock().work == Work::Idle {
                 break;
             }
@@ -224,8 +234,8 @@ impl<J: Send + 'static, T: Send + 'static> Ingress<J, T> {
     }
 
     fn work(&self, job: J) -> Result<T, RouteError> {
-        catch_unwind(AssertUnwindSafe(|| (self.work)(job)))
-            .unwrap_or_else(|_| Err(RouteError::backend("delivering panicked")))
+        let done = caught(|| (self.work)(job));
+        done.unwrap_or_else(|| Err(RouteError::backend("delivering panicked")))
     }
 
     /// Does up to `budget` queued jobs; `true` if there are no more, and nobody is at work now.
@@ -333,18 +343,14 @@ impl<'a, J: Send + 'static, T: Send + 'static> Worker<'a, J, T> {
         }
     }
 
-    /// Leaves what is left to a task that comes, and to the next in line.
+    /// Leaves what is left to a task, and to the next in line that awaits its job.
     fn rest(&self, runtime: &Handle) {
-        let (relief, next) = {
+        let next = {
             let mut queue = self.ingress.queue.lock();
             queue.work = Work::Resting;
-            let coming = std::mem::replace(&mut queue.relieved, true);
-            let next = queue.jobs.front().and_then(|slot| slot.lock().waker());
-            ((!coming).then(|| Relief(Arc::clone(self.ingress))), next)
+            queue.jobs.iter().find_map(|slot| slot.lock().waker())
         };
-        if let Some(relief) = relief {
-            drop(runtime.spawn(relief.run()));
-        }
+        drop(runtime.spawn(Relief(Arc::clone(self.ingress)).run()));
         if let Some(next) = next {
             next.wake();
         }
@@ -381,7 +387,6 @@ impl<J: Send + 'static, T: Send + 'static> Relief<J, T> {
 
 impl<J: Send + 'static, T: Send + 'static> Drop for Relief<J, T> {
     fn drop(&mut self) {
-        self.0.queue.lock().relieved = false;
         if self.0.resume() {
             while !self.0.drain(BUDGET) {}
         }

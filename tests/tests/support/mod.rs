@@ -30,11 +30,7 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(hub: Hub) -> Self {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = runtime();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
         let listener = runtime.block_on(listener).unwrap();
         let addr = listener.local_addr().unwrap();
@@ -60,6 +56,12 @@ impl Running {
         assert_eq!(opened.next_event().await.event, "connected");
         opened
     }
+}
+
+/// A runtime with a thread of its own.
+pub(crate) fn runtime() -> Runtime {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(1).enable_all().build().unwrap()
 }
 
 #[handler]
