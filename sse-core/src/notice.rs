@@ -18,7 +18,8 @@ pub struct NoticeConfig {
     pub heartbeat: EventName,
     /// The name of the event that tells of missing events; `gap` by default.
     pub gap: EventName,
-    /// Whether a stream starts with the opening event; on by default.
+    /// Whether a stream starts with the opening event; on by default. Where it is off, a blank line
+    /// is its first byte, so that the head isn't held back.
     pub opening: bool,
     /// Whether payloads name the client; on by default.
     pub show_client: bool,

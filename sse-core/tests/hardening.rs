@@ -13,10 +13,10 @@ use std::{
 
 use sse_core::{
     BuildError, CloseReason, Event, EventSink, Frame, Hub, HubConfig, LocalRouter, ManualClock,
-    NoticeConfig, Offer, Progress, PublishError, QueueLimits, QueueSink, RouteError, SinkContext,
-    SubscribeError, Target, WhenFull,
+    NoticeConfig, Offer, PendingReceipt, Progress, PublishError, QueueLimits, QueueSink,
+    RouteError, Router, SinkContext, SubscribeError, Target, WhenFull,
 };
-use support::{Gate, open, panic_quietly, pass, soon, subscribe, text, unread};
+use support::{Gate, open, panic_quietly, pass, poll, soon, subscribe, text, unread};
 use tokio::runtime::{Builder, Runtime};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -175,14 +175,21 @@ fn a_runtime_without_a_timer_is_an_error_at_once() {
     assert_eq!(hub.info().connections, 0);
 }
 
-/// A thread that is within a runtime which nobody drives leaves work to it; others do it.
-#[test]
-fn no_turn_is_lost_to_a_runtime_that_nobody_drives() {
-    let hub = Hub::builder().build().unwrap();
+/// A hub whose worker is held up within a runtime that nobody drives, with 70 publications queued.
+struct LeftAlone {
+    hub: Hub,
+    router: Arc<LocalRouter>,
+    queued: Vec<PendingReceipt>,
+    let_go: Box<dyn FnOnce()>,
+}
+
+fn left_alone() -> LeftAlone {
+    let router = Arc::new(LocalRouter::default());
+    let hub = Hub::builder().router(Arc::clone(&router)).build().unwrap();
     let undriven = runtime();
     let (gate, keeper) = Gate::new();
     let attached = undriven.block_on(hub.attach(subscribe("gate", &[]), gate));
-    let _attached = attached.unwrap();
+    let attached = attached.unwrap();
     let working = {
         let (hub, runtime) = (hub.clone(), undriven.handle().clone());
         std::thread::spawn(move || {
@@ -191,21 +198,45 @@ fn no_turn_is_lost_to_a_runtime_that_nobody_drives() {
         })
     };
     keeper.wait();
-    let queued: Vec<_> = (0..70)
-        .map(|_| {
-            hub.try_publish(Target::everybody(), text("queued"))
-                .unwrap()
-        })
-        .collect();
-    drop(keeper);
-    working.join().unwrap();
+    let queued = (0..70).map(|_| {
+        hub.try_publish(Target::everybody(), text("queued"))
+            .unwrap()
+    });
+    LeftAlone {
+        queued: queued.collect(),
+        hub,
+        router,
+        let_go: Box::new(move || {
+            drop(keeper);
+            working.join().unwrap();
+            // Never driven again, and never dropped: dropping it would do the work.
+            std::mem::forget((undriven, attached));
+        }),
+    }
+}
+
+#[test]
+fn no_turn_is_lost_to_a_runtime_that_nobody_drives() {
+    let left = left_alone();
+    (left.let_go)();
     runtime().block_on(soon(async {
-        hub.broadcast(text("later")).await.unwrap();
-        for pending in queued {
+        left.hub.broadcast(text("later")).await.unwrap();
+        for pending in left.queued {
             pending.await.unwrap();
         }
     }));
-    assert_eq!(hub.info().published.broadcast, 72);
+    assert_eq!(left.hub.info().published.broadcast, 72);
+}
+
+#[test]
+fn a_shutdown_that_waits_already_does_what_is_left_to_nobody() {
+    let left = left_alone();
+    let router = Arc::clone(&left.router);
+    let mut shutdown = router.shutdown();
+    assert!(poll(shutdown.as_mut()).is_pending());
+    (left.let_go)();
+    runtime().block_on(soon(shutdown));
+    assert_eq!(left.hub.info().published.broadcast, 71);
 }
 
 #[tokio::test]

@@ -60,7 +60,6 @@ impl Registry for Slow {
     }
 }
 
-// B4
 #[test]
 fn a_new_runtime_takes_out_what_the_old_one_was_at() {
     let registry = Slow::new();
@@ -92,7 +91,6 @@ fn a_new_runtime_takes_out_what_the_old_one_was_at() {
     });
 }
 
-// B12
 #[test]
 fn a_publication_on_a_second_runtime_takes_out_what_ended() {
     let registry = Arc::new(MemoryRegistry::new());
@@ -124,7 +122,6 @@ fn a_publication_on_a_second_runtime_takes_out_what_ended() {
     });
 }
 
-// B26: the poll that ends a stream, after the hub is gone, frees what it holds
 #[tokio::test]
 async fn one_registry_that_fails_for_one_connection_holds_up_no_other() {
     #[derive(Debug, Default)]
@@ -205,7 +202,6 @@ impl EventSink for AtNotice {
     }
 }
 
-// B7, B11
 #[tokio::test]
 async fn a_sink_that_panics_at_a_heartbeat_is_closed() {
     let clock = ManualClock::new();
@@ -224,7 +220,6 @@ async fn a_sink_that_panics_at_a_heartbeat_is_closed() {
     assert!(sink.is_closed());
 }
 
-// B18
 #[tokio::test]
 async fn a_panic_whose_payload_panics_too_is_no_match() {
     struct Bomb;

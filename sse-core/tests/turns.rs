@@ -16,7 +16,6 @@ fn big() -> QueueLimits {
     }
 }
 
-// B1
 #[tokio::test]
 async fn futures_that_wait_for_a_place_and_are_never_polled_again_stop_nobody() {
     let hub = Hub::builder().queue(big()).build().unwrap();
@@ -44,52 +43,6 @@ async fn futures_that_wait_for_a_place_and_are_never_polled_again_stop_nobody() 
         .await
         .expect("it is stopped by others")
         .unwrap();
-}
-
-// B15
-#[test]
-fn work_left_to_a_runtime_that_nobody_drives_stops_nobody() {
-    let runtime = || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap()
-    };
-    let main = runtime();
-    let hub = Hub::builder().queue(big()).build().unwrap();
-    let (mut reader, gate, keeper) = main.block_on(async {
-        let reader = open(&hub, "reader", &[]).await;
-        let (gate, keeper) = Gate::new();
-        (
-            reader,
-            hub.attach(subscribe("gate", &[]), gate).await.unwrap(),
-            keeper,
-        )
-    });
-    let (h, target) = (hub.clone(), Target::connection(gate.connection().id()));
-    let at_work = std::thread::spawn(move || {
-        let own = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        own.block_on(async { h.publish(target, text("held up")).await.unwrap() });
-        own // kept, but nobody drives it
-    });
-    keeper.wait();
-    let to = Target::connection(reader.handle.id());
-    for _ in 0..200 {
-        drop(hub.try_publish(to.clone(), text("x")).unwrap());
-    }
-    keeper.let_go();
-    let own = at_work.join().unwrap();
-    let after = main.block_on(async {
-        tokio::time::timeout(SECOND, hub.publish(to, text("after")))
-            .await
-            .is_ok()
-    });
-    let read = reader.read().len();
-    drop(own);
-    assert_eq!((after, read), (true, 201));
 }
 
 #[test]
@@ -206,7 +159,7 @@ fn who_waits_behind_what_nobody_awaits_is_not_forgotten() {
     assert_eq!((done, read), (true, 201));
 }
 
-/// As b30, but what is left was left by a runtime that is driven, after one that isn't.
+/// What is left was left by a runtime that is driven, after one that isn't.
 #[test]
 fn a_runtime_that_nobody_drives_does_not_keep_another_from_its_work() {
     let main = tokio::runtime::Builder::new_current_thread()

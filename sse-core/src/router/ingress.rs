@@ -34,7 +34,8 @@ pub(super) struct Ingress<J, T> {
     queue: Mutex<Queue<J, T>>,
     /// Free places in the queue.
     places: Semaphore,
-    idle: Notify,
+    /// Nobody is at work any more, whether jobs are left or not.
+    free: Notify,
 }
 
 struct Queue<J, T> {
@@ -82,7 +83,7 @@ impl<J: Send + 'static, T: Send + 'static> Ingress<J, T> {
                 closed: false,
             }),
             places: Semaphore::new(places),
-            idle: Notify::new(),
+            free: Notify::new(),
         })
     }
 
@@ -92,7 +93,7 @@ impl<J: Send + 'static, T: Send + 'static> Ingress<J, T> {
     pub(super) async fn run(self: &Arc<Self>, job: J) -> Result<T, RouteError> {
         let mut job = job;
         let place = loop {
-            let idle = self.idle.notified();
+            let free = self.free.notified();
             job = match self.run_now(job) {
                 Ok(done) => return done,
                 Err(job) => job,
@@ -101,7 +102,7 @@ impl<J: Send + 'static, T: Send + 'static> Ingress<J, T> {
                 place = self.places.acquire() => break place,
                 // Nobody is at work: no place is needed. Those before it in line may not be
                 // polled.
-                () = idle => {}
+                () = free => {}
             }
         };
         let Ok(place) = place else {
@@ -148,14 +149,14 @@ impl<J: Send + 'static, T: Send + 'static> Ingress<J, T> {
     pub(super) async fn close(&self) {
         self.queue.lock().closed = true;
         loop {
-            let idle = self.idle.notified();
+            let free = self.free.notified();
             if self.resume() {
                 while !self.drain(BUDGET) {}
             }
             if self.queue.lock().work == Work::Idle {
                 break;
             }
-            idle.await;
+            free.await;
         }
         self.places.close();
     }
@@ -223,6 +224,20 @@ impl<J: Send + 'static, T: Send + 'static> Ingress<J, T> {
         slot.lock().poll_done(cx)
     }
 
+    /// Stops working though jobs are left, and says so to whoever could: the next in line that
+    /// awaits its job, those who wait for a place, and a shutdown.
+    fn rest(&self) {
+        let next = {
+            let mut queue = self.queue.lock();
+            queue.work = Work::Resting;
+            queue.jobs.iter().find_map(|slot| slot.lock().waker())
+        };
+        if let Some(next) = next {
+            next.wake();
+        }
+        self.free.notify_waiters();
+    }
+
     /// Goes to work if jobs are left and nobody is at it.
     fn resume(&self) -> bool {
         let mut queue = self.queue.lock();
@@ -234,8 +249,8 @@ impl<J: Send + 'static, T: Send + 'static> Ingress<J, T> {
     }
 
     fn work(&self, job: J) -> Result<T, RouteError> {
-        let done = caught(|| (self.work)(job));
-        done.unwrap_or_else(|| Err(RouteError::backend("delivering panicked")))
+        caught(|| (self.work)(job))
+            .unwrap_or_else(|| Err(RouteError::backend("delivering panicked")))
     }
 
     /// Does up to `budget` queued jobs; `true` if there are no more, and nobody is at work now.
@@ -246,7 +261,7 @@ impl<J: Send + 'static, T: Send + 'static> Ingress<J, T> {
                 let Some(slot) = queue.jobs.pop_front() else {
                     queue.work = Work::Idle;
                     drop(queue);
-                    self.idle.notify_waiters();
+                    self.free.notify_waiters();
                     return true;
                 };
                 slot
@@ -288,19 +303,17 @@ impl<J: Send + 'static, T: Send + 'static> Ingress<J, T> {
             std::mem::replace(&mut *stage, Stage::Gone)
         };
         drop(stage);
-        let mut queue = self.queue.lock();
-        queue.jobs.retain(|other| !Arc::ptr_eq(other, slot));
-        drop(queue);
+        let is_other = |other: &Arc<Slot<J, T>>| !Arc::ptr_eq(other, slot);
+        self.queue.lock().jobs.retain(is_other);
         self.places.add_permits(1);
     }
 }
 
 impl<J, T> Debug for Ingress<J, T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let queue = self.queue.lock();
+        let waiting = self.queue.lock().jobs.len();
         f.debug_struct("Ingress")
-            .field("waiting", &queue.jobs.len())
-            .field("closed", &queue.closed)
+            .field("waiting", &waiting)
             .finish_non_exhaustive()
     }
 }
@@ -343,17 +356,10 @@ impl<'a, J: Send + 'static, T: Send + 'static> Worker<'a, J, T> {
         }
     }
 
-    /// Leaves what is left to a task, and to the next in line that awaits its job.
+    /// Leaves what is left to a task.
     fn rest(&self, runtime: &Handle) {
-        let next = {
-            let mut queue = self.ingress.queue.lock();
-            queue.work = Work::Resting;
-            queue.jobs.iter().find_map(|slot| slot.lock().waker())
-        };
+        self.ingress.rest();
         drop(runtime.spawn(Relief(Arc::clone(self.ingress)).run()));
-        if let Some(next) = next {
-            next.wake();
-        }
     }
 }
 
@@ -379,7 +385,7 @@ impl<J: Send + 'static, T: Send + 'static> Relief<J, T> {
             if self.0.drain(BUDGET) {
                 return;
             }
-            self.0.queue.lock().work = Work::Resting;
+            self.0.rest();
             tokio::task::yield_now().await;
         }
     }
