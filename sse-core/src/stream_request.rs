@@ -1,3 +1,5 @@
+use std::net::SocketAddr;
+
 use http::{HeaderMap, Method, Response};
 
 use crate::{
@@ -17,6 +19,7 @@ const LAST_EVENT_ID_PARAMETERS: [&str; 2] = ["lastEventId", "last_event_id"];
 pub struct StreamRequest {
     head_only: bool,
     last_event_id: Option<LastEventId>,
+    peer_addr: Option<SocketAddr>,
 }
 
 impl StreamRequest {
@@ -34,13 +37,27 @@ impl StreamRequest {
         Self {
             head_only: method == Method::HEAD,
             last_event_id,
+            peer_addr: None,
         }
+    }
+
+    /// Says from which address the request came, as the socket tells it; unknown unless told.
+    pub const fn from_peer(mut self, peer_addr: Option<SocketAddr>) -> Self {
+        self.peer_addr = peer_addr;
+        self
     }
 
     /// What the client says that it saw last.
     #[must_use]
     pub const fn last_event_id(&self) -> Option<&LastEventId> {
         self.last_event_id.as_ref()
+    }
+
+    /// From which address the request came, where the server tells. Behind a proxy it is the
+    /// proxy's.
+    #[must_use]
+    pub const fn peer_addr(&self) -> Option<SocketAddr> {
+        self.peer_addr
     }
 
     /// Says whose stream it will be.

@@ -5,5 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod close_aware;
+mod socket_info;
 
 pub use close_aware::CloseAware;
+pub use socket_info::SocketInfo;
