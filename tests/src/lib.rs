@@ -15,7 +15,11 @@
 mod client;
 mod event_stream;
 mod eventually;
+#[deny(dead_code)]
+pub mod registry;
+mod suite;
 
 pub use client::{Call, End, Response, StreamClient, request};
 pub use event_stream::{Dispatched, EventStream};
 pub use eventually::eventually;
+pub use suite::{Case, Rule, Violation};

@@ -1,0 +1,5 @@
+mod changes;
+mod support;
+mod visits;
+
+pub(super) use self::{changes::*, visits::*};

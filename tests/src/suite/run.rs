@@ -1,0 +1,103 @@
+use std::{
+    any::Any,
+    panic::{self, AssertUnwindSafe},
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
+
+use tokio::{
+    runtime::{Builder, Runtime},
+    time::timeout,
+};
+
+use super::{
+    Case, Violation,
+    case::{BoxFuture, Time},
+};
+
+/// After how long of real time a case that blocks its thread is given up.
+const BLOCKED: Duration = Duration::from_secs(20);
+
+/// After how long of a case's own time it counts as waiting for ever.
+const WAITED: Duration = Duration::from_secs(15);
+
+/// Makes the fresh instance that a case gets.
+pub(crate) type Make<S> = Arc<dyn Fn() -> BoxFuture<S> + Send + Sync>;
+
+/// Runs the case of that name.
+///
+/// # Panics
+///
+/// The case found a violation, or there is no such case.
+#[track_caller]
+pub(crate) fn check_case<S>(cases: &'static [Case<S>], name: &str, make: Make<S>) {
+    let case = cases.iter().find(|case| case.name() == name);
+    let case = case.unwrap_or_else(|| panic!("there is no case `{name}`"));
+    if let Err(violation) = run(case, make) {
+        panic!("{violation}");
+    }
+}
+
+/// Runs every case, each on a fresh instance.
+pub(crate) fn violations_of<S>(cases: &'static [Case<S>], make: &Make<S>) -> Vec<Violation> {
+    let broken = |case| run(case, Arc::clone(make)).err();
+    cases.iter().filter_map(broken).collect()
+}
+
+/// Runs a case on a thread of its own, so that an implementation that blocks for ever is found
+/// out; its thread is left behind.
+fn run<S>(case: &'static Case<S>, make: Make<S>) -> Result<(), Violation> {
+    let (done, ended) = mpsc::channel();
+    let thread = thread::Builder::new().name(case.name().to_owned());
+    let spawned = thread.spawn(move || {
+        let runtime = runtime(case.time);
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
+            runtime.block_on(async {
+                let run = async {
+                    let subject = make().await;
+                    (case.run)(subject).await;
+                };
+                timeout(WAITED, run).await.is_ok()
+            })
+        }));
+        let outcome = match outcome {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(case.broken("it waits for ever".to_owned())),
+            Err(panic) => Err(case.broken(message(&*panic))),
+        };
+        // If nobody listens any more, it took too long.
+        let _ = done.send(outcome);
+        // What still runs on it may block.
+        runtime.shutdown_background();
+    });
+    if let Err(error) = spawned {
+        return Err(case.broken(format!("no thread: {error}")));
+    }
+    ended
+        .recv_timeout(BLOCKED)
+        .unwrap_or_else(|_| Err(case.broken(format!("it has blocked its thread for {BLOCKED:?}"))))
+}
+
+fn runtime(time: Time) -> Runtime {
+    let mut builder = match time {
+        Time::Paused => {
+            let mut builder = Builder::new_current_thread();
+            builder.start_paused(true);
+            builder
+        }
+        Time::Real => {
+            let mut builder = Builder::new_multi_thread();
+            builder.worker_threads(2);
+            builder
+        }
+    };
+    let built = builder.enable_all().build();
+    built.unwrap_or_else(|error| panic!("no runtime: {error}"))
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("a panic without a message").to_owned()
+}
