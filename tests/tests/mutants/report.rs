@@ -1,87 +1,119 @@
 use std::{
     collections::BTreeSet,
-    fmt::Write as _,
+    fmt::Debug,
     io::{self, Write as _},
     thread,
 };
 
 use sse_conformance::Violation;
 
-/// A broken implementation, and how it is to be found out.
-pub(crate) struct Mutant {
-    pub(crate) name: &'static str,
+/// How a fault is to be found out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Expected<F> {
+    pub(crate) fault: F,
     /// The rule that it breaks.
     pub(crate) rule: &'static str,
     /// The case that proves that rule.
     pub(crate) primary: &'static str,
     /// The cases that can't but fail too.
     pub(crate) companions: &'static [&'static str],
-    pub(crate) violations: Box<dyn Fn() -> Vec<Violation> + Send + Sync>,
 }
 
-impl Mutant {
-    /// What a suite said of it that it should not have, or didn't say and should have.
+/// Makes the faults of a list, each with the rule that it breaks, the case that finds it, and the
+/// companions of that case.
+macro_rules! faults {
+    (
+        $(#[$doc:meta])*
+        enum $Fault:ident;
+        $( $fault:ident: $rule:ident $primary:ident $(+ $companion:ident)*; )+
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        enum $Fault {
+            $($fault,)+
+        }
+
+        impl $Fault {
+            const ALL: &[$crate::report::Expected<Self>] = &[
+                $($crate::report::Expected {
+                    fault: Self::$fault,
+                    rule: stringify!($rule),
+                    primary: stringify!($primary),
+                    companions: &[$(stringify!($companion)),*],
+                },)+
+            ];
+        }
+    };
+}
+
+pub(crate) use faults;
+
+impl<F: Debug> Expected<F> {
+    /// What a suite said that it should not have, or should have and didn't.
     fn complaint(&self, found: &[Violation]) -> Option<String> {
         let failed: BTreeSet<_> = found.iter().map(Violation::case).collect();
-        let expected = self
-            .companions
+        let companions = self.companions.iter().copied();
+        let expected: BTreeSet<_> = companions.chain([self.primary]).collect();
+        let primary = found.iter().find(|found| found.case() == self.primary);
+        let rule = primary.map(|found| found.rule().name());
+        if failed == expected && rule == Some(self.rule) {
+            return None;
+        }
+        let missed: Vec<_> = expected.difference(&failed).collect();
+        let unexpected = found
             .iter()
-            .copied()
-            .chain([self.primary])
-            .collect();
-        let rule = found
-            .iter()
-            .find(|violation| violation.case() == self.primary);
-        let rule = rule.map(|violation| violation.rule().name());
-        (failed != expected || rule != Some(self.rule)).then(|| {
-            let all: String = found
-                .iter()
-                .map(|violation| format!("\n  {violation}"))
-                .collect();
-            format!(
-                "{}: {} is to be broken in {expected:?}, but was found broken: {failed:?}{all}",
-                self.name, self.rule
-            )
-        })
+            .filter(|found| !expected.contains(found.case()));
+        let unexpected: String = unexpected.map(|found| format!("\n{found}")).collect();
+        Some(format!(
+            "{:?} breaks {}: not found by {missed:?}, but:{unexpected}",
+            self.fault, self.rule
+        ))
     }
 }
 
-/// Holds a suite against its mutants and prints the table of what found each of them.
-pub(crate) fn assert_caught(contract: &str, rules: &[&str], mutants: &[Mutant]) {
+/// Holds a suite against its faults, and prints the table of what found each of them.
+pub(crate) fn assert_caught<F: Copy + Debug + Sync>(
+    contract: &str,
+    faults: &[Expected<F>],
+    violations: impl Fn(F) -> Vec<Violation> + Sync,
+    rules: &[&str],
+) {
     let found: Vec<_> = thread::scope(|scope| {
-        let run = |mutant: &Mutant| (mutant.violations)();
-        let threads = mutants
+        let violations = &violations;
+        let runs = faults
             .iter()
-            .map(|mutant| scope.spawn(move || run(mutant)));
-        let threads: Vec<_> = threads.collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .collect()
+            .map(|expected| scope.spawn(|| violations(expected.fault)));
+        let runs: Vec<_> = runs.collect();
+        runs.into_iter().map(|run| run.join().unwrap()).collect()
     });
-    let mut table = format!("\n{contract}: what found each mutant\n");
+    let mut table = format!("\n{contract}: what found each mutant\n").into_bytes();
     let mut complaints = Vec::new();
-    for (mutant, found) in mutants.iter().zip(&found) {
-        let complaint = mutant.complaint(found);
+    for (expected, found) in faults.iter().zip(&found) {
+        let complaint = expected.complaint(found);
         let verdict = if complaint.is_none() {
             "caught"
         } else {
             "WRONG"
         };
-        let others = found.len().saturating_sub(1);
+        let Expected {
+            fault,
+            rule,
+            primary,
+            companions,
+        } = expected;
+        let (fault, others) = (format!("{fault:?}"), companions.len());
         writeln!(
             table,
-            "  {verdict} {:<4}{:<42} by {} (+{others})",
-            mutant.rule, mutant.name, mutant.primary
+            "  {verdict} {rule:<4}{fault:<34} by {primary} (+{others})"
         )
         .unwrap();
         complaints.extend(complaint);
     }
-    // Past the capture of the test runner: the table is to be seen.
-    io::stdout().write_all(table.as_bytes()).unwrap();
+    // Past the test runner's capture: the table is to be seen.
+    io::stdout().write_all(&table).unwrap();
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
     for rule in rules {
-        let broken = mutants.iter().any(|mutant| mutant.rule == *rule);
+        let broken = faults.iter().any(|expected| expected.rule == *rule);
         assert!(broken, "no mutant breaks {rule}");
     }
 }

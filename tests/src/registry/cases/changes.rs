@@ -24,11 +24,12 @@ pub(crate) async fn an_inserted_connection_is_visited(registry: Subject) {
 }
 
 pub(crate) async fn a_connection_brings_its_groups_along(registry: Subject) {
-    let ada = inserted(&registry, "ada", &["red", "blue"]).await;
-    for name in ["red", "blue"] {
+    const GROUPS: [&str; 3] = ["red", "blue", "green"];
+    let ada = inserted(&registry, "ada", &GROUPS).await;
+    for name in GROUPS {
         assert_visited(&registry, &Target::group(group(name)), &[&ada]);
     }
-    assert_visited(&registry, &Target::group(group("green")), &[]);
+    assert_visited(&registry, &Target::group(group("grey")), &[]);
 }
 
 pub(crate) async fn a_second_insert_is_refused(registry: Subject) {
@@ -185,58 +186,43 @@ pub(crate) async fn stats_count_what_is_there(registry: Subject) {
 }
 
 pub(crate) async fn a_dropped_change_is_whole_or_nothing(registry: Subject) {
-    const GROUPS: [&str; 2] = ["red", "blue"];
-    let green = Target::group(group("green"));
     for polls in 0..16 {
-        let ada = connection("ada", &GROUPS);
+        let ada = connection("ada", &["red", "blue"]);
         poll_and_drop(registry.insert(Arc::clone(&ada)), polls);
-        // What the change has left to others gets its turn.
-        yield_now().await;
-        if !assert_whole(&registry, &GROUPS, polls) {
+        if !settled(&registry, polls).await {
             insert(&registry, &ada).await;
         }
-
         poll_and_drop(registry.join(ada.id(), group("green")), polls);
-        yield_now().await;
-        let member = !visited(&registry, &green).is_empty();
-        assert_eq!(
-            join(&registry, &ada, "green").await,
-            !member,
-            "after {polls} polls"
-        );
-
+        settled(&registry, polls).await;
+        join(&registry, &ada, "green").await;
         poll_and_drop(registry.leave(ada.id(), &group("green")), polls);
-        yield_now().await;
-        let member = !visited(&registry, &green).is_empty();
-        assert_eq!(
-            leave(&registry, &ada, "green").await,
-            member,
-            "after {polls} polls"
-        );
-
+        settled(&registry, polls).await;
         poll_and_drop(registry.remove(ada.id()), polls);
-        yield_now().await;
-        if assert_whole(&registry, &GROUPS, polls) {
+        if settled(&registry, polls).await {
             remove(&registry, &ada).await;
         }
     }
 }
 
-/// Ada is there as her client and in her groups, or in none of them; `true` if she is.
-#[track_caller]
-fn assert_whole(registry: &Subject, groups: &[&str], polls: usize) -> bool {
-    let found = visited(registry, &Target::everybody()).len();
-    let as_client = visited(registry, &Target::client(client("ada")));
-    assert_eq!(as_client.len(), found, "as a client, after {polls} polls");
-    for name in groups {
-        let as_member = visited(registry, &Target::group(group(name)));
-        assert_eq!(
-            as_member.len(),
-            found,
-            "in group {name}, after {polls} polls"
-        );
-    }
-    let RegistryStats { connections, .. } = registry.stats();
-    assert_eq!(connections, found, "connections, after {polls} polls");
-    found > 0
+/// Whether ada is there: as her client, in both of her groups and in the counts, or in none.
+async fn settled(registry: &Subject, polls: usize) -> bool {
+    // What the change has left to others gets its turn.
+    yield_now().await;
+    let found = |target| visited(registry, &target).len();
+    let there = found(Target::everybody());
+    let groups = ["red", "blue"].map(|name| found(Target::group(group(name))));
+    assert_eq!(
+        groups, [there; 2],
+        "members of her groups, after {polls} polls"
+    );
+    let as_client = found(Target::client(client("ada")));
+    assert_eq!(as_client, there, "connections of hers, after {polls} polls");
+    let joined = found(Target::group(group("green")));
+    let stats = RegistryStats {
+        connections: there,
+        clients: there,
+        groups: 2 * there + joined,
+    };
+    assert_eq!(registry.stats(), stats, "after {polls} polls");
+    there > 0
 }

@@ -46,10 +46,10 @@ pub(crate) async fn insert(registry: &Subject, connection: &Arc<Connection>) {
     taken.expect("insert takes a new connection");
 }
 
+/// Removes a connection; what `remove` answers is the business of a case of its own.
 pub(crate) async fn remove(registry: &Subject, connection: &Connection) {
     let removed = registry.remove(connection.id()).await;
-    let removed = removed.expect("remove works");
-    assert!(removed.is_some(), "remove found nothing");
+    drop(removed.expect("remove works"));
 }
 
 pub(crate) async fn join(registry: &Subject, connection: &Connection, name: &str) -> bool {
