@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 
 use http::{HeaderMap, Method, Response};
+use percent_encoding::percent_decode_str;
 
 use crate::{
     ClientId, GroupName, Hub, LastEventId, NameError, StreamBody, StreamError, Subscribe,
@@ -30,9 +31,8 @@ impl StreamRequest {
     pub fn new(method: &Method, headers: &HeaderMap, query: Option<&str>) -> Self {
         let last_event_id = match headers.get(LAST_EVENT_ID) {
             Some(value) => LastEventId::parse(value.as_bytes()),
-            None => form_urlencoded::parse(query.unwrap_or_default().as_bytes())
-                .find(|(name, _)| LAST_EVENT_ID_PARAMETERS.contains(&&**name))
-                .and_then(|(_, value)| LastEventId::parse(value.as_bytes())),
+            None => parameter(query.unwrap_or_default(), &LAST_EVENT_ID_PARAMETERS)
+                .and_then(|value| LastEventId::parse(&value)),
         };
         Self {
             head_only: method == Method::HEAD,
@@ -69,6 +69,18 @@ impl StreamRequest {
                 .map(|client| Subscribe::new(client).last_event_id(self.last_event_id)),
         }
     }
+}
+
+/// The value of the first parameter of one of these names, as the bytes that it is: a parser that
+/// made it text would change what isn't UTF-8 (WHATWG URL, 5.1).
+fn parameter(query: &str, names: &[&str]) -> Option<Vec<u8>> {
+    let decoded = |text: &str| percent_decode_str(&text.replace('+', " ")).collect::<Vec<_>>();
+    query.split('&').find_map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = decoded(name);
+        let wanted = names.iter().any(|wanted| wanted.as_bytes() == name);
+        wanted.then(|| decoded(value))
+    })
 }
 
 /// A request for a stream of a certain client; keeps its first error until it is opened.
@@ -150,7 +162,11 @@ mod tests {
         assert_eq!(last(Some(b"8"), "lastEventId=7"), id("8"));
         assert_eq!(last(Some(b""), "lastEventId=7"), None);
         assert_eq!(last(Some(b"\xff"), ""), Some(LastEventId::Unknown));
-        assert_eq!(last(None, "lastEventId=%ff%0a"), Some(LastEventId::Unknown));
+        assert_eq!(last(None, "lastEventId=%ff"), Some(LastEventId::Unknown));
+        assert_eq!(last(None, "lastEventId=a%0a"), Some(LastEventId::Unknown));
+        assert_eq!(last(None, "lastEventId=a+b%2b"), id("a b+"));
+        assert_eq!(last(None, "last%45ventId=7&lastEventId=8"), id("7"));
+        assert_eq!(last(None, "lastEventId"), None);
     }
 
     #[tokio::test]

@@ -207,6 +207,24 @@ impl StreamClient {
         self.exchange.send(bytes).await
     }
 
+    /// The client's own address.
+    ///
+    /// # Errors
+    ///
+    /// The socket has none.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.exchange.local_addr()
+    }
+
+    /// Closes the client's half of the connection (FIN), and goes on reading.
+    ///
+    /// # Errors
+    ///
+    /// The connection is gone.
+    pub async fn half_close(&mut self) -> io::Result<()> {
+        self.exchange.half_close().await
+    }
+
     /// Goes away with a reset (RST).
     ///
     /// # Panics

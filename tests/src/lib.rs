@@ -12,6 +12,8 @@
 
 #![forbid(unsafe_code)]
 
+#[deny(dead_code)]
+pub mod adapter;
 mod client;
 mod event_stream;
 mod eventually;

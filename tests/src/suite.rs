@@ -5,7 +5,7 @@ mod run;
 
 pub use self::case::{Case, Rule, Violation};
 pub(crate) use self::{
-    case::Time,
+    case::{BoxFuture, Time},
     run::{Make, check_case, violations_of},
 };
 

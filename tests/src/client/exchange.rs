@@ -1,4 +1,7 @@
-use std::io::{self, Read};
+use std::{
+    io::{self, Read},
+    net::SocketAddr,
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use socket2::SockRef;
@@ -61,6 +64,16 @@ impl Exchange {
                 return Err(invalid("an endless head"));
             }
         }
+    }
+
+    /// The address at this end.
+    pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Closes this half of the connection.
+    pub(super) async fn half_close(&mut self) -> io::Result<()> {
+        self.socket.shutdown().await
     }
 
     /// Waits until [`read`](Self::read) may have something.

@@ -1,0 +1,212 @@
+//! Cases of what leaves, and when.
+
+use std::{
+    num::NonZeroUsize,
+    time::{Duration, Instant},
+};
+
+use sse_core::{CloseReason, Event, Frame, Overflow, QueueLimits, Target};
+
+use super::support::{
+    A_SECOND, STREAM, assert_head, bare, broadcast, connections, hostile_events, hub, quiet,
+};
+use crate::{
+    StreamClient,
+    adapter::{
+        Server,
+        client::{Client, Version},
+    },
+};
+
+pub(crate) async fn the_first_byte_leaves_at_once(server: Server) {
+    let hub = hub();
+    let addr = server.start(&hub).await;
+    for version in Version::ALL {
+        let mut client = Client::open(addr, version, STREAM).await;
+        let first = client.try_next(A_SECOND).await;
+        let first = first.unwrap_or_else(|| panic!("nothing came, {version:?}"));
+        assert_eq!(first.event, "connected", "{version:?}");
+    }
+}
+
+pub(crate) async fn the_first_byte_needs_no_opening_event(server: Server) {
+    let hub = bare().build().expect("a hub");
+    let addr = server.start(&hub).await;
+    for version in Version::ALL {
+        let mut client = Client::open(addr, version, STREAM).await;
+        assert_eq!(client.read_body(1).await, b"\n", "{version:?}");
+    }
+}
+
+pub(crate) async fn each_version_of_http_has_the_same_head(server: Server) {
+    let addr = server.start(&hub()).await;
+    for version in Version::ALL {
+        let client = Client::open(addr, version, STREAM).await;
+        assert_eq!(client.status(), 200, "{version:?}");
+        assert_head(client.headers(), &format!("{version:?}"));
+    }
+}
+
+pub(crate) async fn each_event_leaves_within_50_ms(server: Server) {
+    assert_flushed(&server, Version::Http11).await;
+}
+
+pub(crate) async fn an_event_over_http_2_leaves_within_50_ms(server: Server) {
+    assert_flushed(&server, Version::Http2).await;
+}
+
+/// Of single events the median takes less than 50 ms: a busy machine is late now and then, a
+/// buffer is late each time.
+async fn assert_flushed(server: &Server, version: Version) {
+    let hub = hub();
+    let addr = server.start(&hub).await;
+    let mut client = Client::open(addr, version, STREAM).await;
+    client.next().await;
+    let mut times = Vec::new();
+    for n in 0..15 {
+        let sent = Instant::now();
+        broadcast(&hub, Event::text(n.to_string())).await;
+        let event = client.try_next(A_SECOND).await;
+        let event = event.unwrap_or_else(|| panic!("event {n} is held back"));
+        assert_eq!(event.data, n.to_string(), "one event after the other");
+        times.push(sent.elapsed());
+    }
+    times.sort_unstable();
+    let median = times[times.len() / 2];
+    assert!(median < Duration::from_millis(50), "it takes {median:?}");
+}
+
+pub(crate) async fn nothing_can_be_injected(server: Server) {
+    let hub = hub();
+    let addr = server.start(&hub).await;
+    let mut client = Client::open(addr, Version::Http11, STREAM).await;
+    client.next().await;
+    for (event, _) in hostile_events() {
+        let data = event.data().replace("\r\n", "\n").replace('\r', "\n");
+        broadcast(&hub, event).await;
+        let came = client.next().await;
+        assert_eq!((&*came.event, came.data), ("hostile", data));
+        assert_eq!(came.last_event_id, "", "an id was injected");
+    }
+}
+
+pub(crate) async fn the_body_is_the_cores_bytes(server: Server) {
+    assert_bytes(&server, Version::Http11).await;
+}
+
+pub(crate) async fn the_body_over_http_2_is_the_cores_bytes(server: Server) {
+    assert_bytes(&server, Version::Http2).await;
+}
+
+async fn assert_bytes(server: &Server, version: Version) {
+    let hub = bare().build().expect("a hub");
+    let addr = server.start(&hub).await;
+    let mut client = Client::open(addr, version, STREAM).await;
+    let mut expected = b"\n".to_vec();
+    for (event, bytes) in hostile_events() {
+        expected.extend(bytes);
+        broadcast(&hub, event).await;
+        let body = client.read_body(expected.len()).await;
+        let (body, all) = (
+            String::from_utf8_lossy(body),
+            String::from_utf8_lossy(&expected),
+        );
+        assert_eq!(body, all);
+    }
+    // Larger than what is sent, read or buffered at once anywhere.
+    let large = Event::text("0123456789".repeat(100_000)).build();
+    let large = large.expect("it is no larger than the hub allows");
+    expected.extend_from_slice(Frame::new(&large, None).bytes());
+    broadcast(&hub, large).await;
+    let body = client.read_body(expected.len()).await;
+    assert!(body == expected, "a large event isn't as it was");
+}
+
+pub(crate) async fn a_thousand_events_come_in_order(server: Server) {
+    const ALL: usize = 1000;
+    let limits = QueueLimits {
+        events: NonZeroUsize::new(ALL).expect("not zero"),
+        ..QueueLimits::default()
+    };
+    let hub = quiet().queue(limits).build().expect("a hub");
+    let addr = server.start(&hub).await;
+    let mut client = Client::open(addr, Version::Http11, STREAM).await;
+    client.next().await;
+    for n in 0..ALL {
+        broadcast(&hub, Event::text(n.to_string())).await;
+    }
+    for n in 0..ALL {
+        assert_eq!(client.next().await.data, n.to_string());
+    }
+}
+
+pub(crate) async fn who_stops_reading_is_not_read_for(server: Server) {
+    /// What kernels, frameworks and HTTP servers hold for one client comes to some megabytes.
+    const MOST: usize = 64 * 1024 * 1024;
+    const EVENT: usize = 64 * 1024;
+    let limits = QueueLimits {
+        events: NonZeroUsize::new(4).expect("not zero"),
+        ..QueueLimits::default()
+    };
+    let hub = quiet().queue(limits).overflow(Overflow::DropOldest);
+    let hub = hub.build().expect("a hub");
+    let addr = server.start(&hub).await;
+    let mut client = StreamClient::open(addr, STREAM).receive_buffer(4096).await;
+    client.next_event().await;
+    let mut sent = 0;
+    let mut full = 0;
+    // Several in a row: a single one may have come while the reader was about to take the rest.
+    while full < 20 {
+        assert!(
+            sent < MOST,
+            "{sent} bytes were taken of a client that reads none"
+        );
+        broadcast(&hub, Event::text("x".repeat(EVENT))).await;
+        sent += EVENT;
+        full = if hub.info().queued >= 4 { full + 1 } else { 0 };
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(connections(&hub), 1, "the stream has ended");
+}
+
+pub(crate) async fn a_disconnect_ends_with_the_last_chunk(server: Server) {
+    assert_ends(&server, Version::Http11).await;
+}
+
+pub(crate) async fn a_disconnect_ends_a_stream_of_http_2(server: Server) {
+    assert_ends(&server, Version::Http2).await;
+}
+
+async fn assert_ends(server: &Server, version: Version) {
+    let hub = hub();
+    let addr = server.start(&hub).await;
+    let mut client = Client::open(addr, version, STREAM).await;
+    client.next().await;
+    assert_eq!(hub.disconnect(&Target::everybody()), 1);
+    assert!(client.ended_cleanly().await, "the body is cut off");
+    let ended = hub.info().ended;
+    assert_eq!(
+        ended.disconnected,
+        1,
+        "it ended as {:?}",
+        CloseReason::Disconnected
+    );
+}
+
+pub(crate) async fn what_waits_comes_before_the_end(server: Server) {
+    let hub = hub();
+    let addr = server.start(&hub).await;
+    for version in [Version::Http11, Version::Http2] {
+        let mut client = Client::open(addr, version, STREAM).await;
+        client.next().await;
+        for n in 0..50 {
+            broadcast(&hub, Event::text(n.to_string())).await;
+        }
+        hub.disconnect(&Target::everybody());
+        for n in 0..50 {
+            assert_eq!(client.next().await.data, n.to_string(), "{version:?}");
+        }
+        let more = client.try_next(A_SECOND).await;
+        assert_eq!(more, None, "behind the last event, {version:?}");
+    }
+}

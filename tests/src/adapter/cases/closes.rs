@@ -1,0 +1,118 @@
+//! Cases of clients that go away.
+
+use std::net::SocketAddr;
+
+use http::Method;
+use sse_core::{Event, Hub};
+use tokio::task::{JoinHandle, yield_now};
+
+use super::support::{A_SECOND, STREAM, broadcast, connections, hub};
+use crate::{
+    StreamClient,
+    adapter::{Server, client::Http2Client},
+    eventually,
+};
+
+/// How many clients leave at once.
+const CLIENTS: usize = 20;
+
+pub(crate) async fn a_fin_on_an_idle_stream_is_noticed(server: Server) {
+    assert_noticed(&server, false, drop).await;
+}
+
+pub(crate) async fn a_fin_on_a_busy_stream_is_noticed(server: Server) {
+    assert_noticed(&server, true, drop).await;
+}
+
+pub(crate) async fn a_reset_on_an_idle_stream_is_noticed(server: Server) {
+    assert_noticed(&server, false, StreamClient::reset).await;
+}
+
+pub(crate) async fn a_reset_on_a_busy_stream_is_noticed(server: Server) {
+    assert_noticed(&server, true, StreamClient::reset).await;
+}
+
+async fn assert_noticed(server: &Server, busy: bool, leave: fn(StreamClient)) {
+    let hub = hub();
+    let addr = server.start(&hub).await;
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        clients.push(open(addr).await);
+    }
+    assert_eq!(connections(&hub), CLIENTS);
+    let traffic = busy.then(|| keep_busy(&hub));
+    clients.into_iter().for_each(leave);
+    assert_gone(&hub).await;
+    if let Some(traffic) = traffic {
+        traffic.abort();
+    }
+}
+
+async fn open(addr: SocketAddr) -> StreamClient {
+    let mut client = StreamClient::open(addr, STREAM).await;
+    client.next_event().await;
+    client
+}
+
+/// Publishes without a pause until it is aborted.
+fn keep_busy(hub: &Hub) -> JoinHandle<()> {
+    let hub = hub.clone();
+    tokio::spawn(async move {
+        loop {
+            broadcast(&hub, Event::text("x".repeat(64))).await;
+            yield_now().await;
+        }
+    })
+}
+
+async fn assert_gone(hub: &Hub) {
+    eventually("the hub has nobody left", A_SECOND, || {
+        let info = hub.info();
+        (info.connections, info.clients, info.groups) == (0, 0, 0)
+    })
+    .await;
+}
+
+pub(crate) async fn a_half_close_is_noticed(server: Server) {
+    let hub = hub();
+    let addr = server.start(&hub).await;
+    let mut client = open(addr).await;
+    assert_eq!(connections(&hub), 1);
+    client.half_close().await.expect("the connection is there");
+    assert_gone(&hub).await;
+}
+
+/// While a request's body lies unread hyper doesn't look for a FIN: the next write finds out.
+pub(crate) async fn a_fin_after_a_body_is_noticed_by_a_write(server: Server) {
+    let hub = hub();
+    let addr = server.start(&hub).await;
+    let mut client = StreamClient::open(addr, STREAM)
+        .method("POST")
+        .body("body")
+        .await;
+    client.next_event().await;
+    assert_eq!(connections(&hub), 1);
+    drop(client);
+    let traffic = keep_busy(&hub);
+    assert_gone(&hub).await;
+    traffic.abort();
+}
+
+pub(crate) async fn a_reset_stream_of_http_2_is_noticed(server: Server) {
+    let hub = hub();
+    let addr = server.start(&hub).await;
+    let client = Http2Client::open(addr, Method::GET, STREAM).await;
+    assert_eq!(connections(&hub), 1);
+    let connection = client.reset_stream();
+    assert_gone(&hub).await;
+    drop(connection);
+}
+
+pub(crate) async fn a_closed_connection_of_http_2_is_noticed(server: Server) {
+    let hub = hub();
+    let addr = server.start(&hub).await;
+    let client = Http2Client::open(addr, Method::GET, STREAM).await;
+    assert_eq!(connections(&hub), 1);
+    client.close_connection();
+    assert_gone(&hub).await;
+}

@@ -1,0 +1,227 @@
+//! Cases of what a request says.
+
+use std::{net::SocketAddr, time::Duration};
+
+use http::Method;
+use sse_core::{ClientId, Event, EventId, GroupName, Hub, LastEventId, Target};
+use tokio::time::timeout;
+
+use super::support::{A_SECOND, STREAM, assert_head, broadcast, connections, hub, seen};
+use crate::{
+    Call, StreamClient,
+    adapter::{
+        Server,
+        client::{Client, Http2Client, Version},
+    },
+    eventually, request,
+};
+
+pub(crate) async fn get_opens_a_stream(server: Server) {
+    assert_opens(&server, Version::Http11).await;
+}
+
+pub(crate) async fn http_1_0_opens_a_stream(server: Server) {
+    assert_opens(&server, Version::Http10).await;
+}
+
+pub(crate) async fn http_2_opens_a_stream(server: Server) {
+    assert_opens(&server, Version::Http2).await;
+}
+
+async fn assert_opens(server: &Server, version: Version) {
+    let hub = hub();
+    let addr = server.start(&hub).await;
+    let mut client = Client::open(addr, version, STREAM).await;
+    assert_eq!(client.status(), 200);
+    client.next().await;
+    assert_reached(&hub).await;
+    assert_eq!(client.next().await.data, "to ada");
+    assert_eq!(client.next().await.data, "to red");
+}
+
+/// Sends to the client and to the group that the stream was opened for.
+async fn assert_reached(hub: &Hub) {
+    for (target, text) in [
+        (Target::client(client_id("ada")), "to ada"),
+        (Target::group(group("red")), "to red"),
+    ] {
+        let receipt = hub.publish(target, Event::text(text)).await;
+        let receipt = receipt.expect("an open hub publishes");
+        let delivery = receipt.outcome().await.expect("an outcome");
+        assert_eq!(delivery.matched, 1, "connections reached {text}");
+    }
+}
+
+fn client_id(name: &str) -> ClientId {
+    ClientId::new(name).expect("a valid client id")
+}
+
+fn group(name: &str) -> GroupName {
+    GroupName::new(name).expect("a valid group name")
+}
+
+pub(crate) async fn post_opens_a_stream(server: Server) {
+    let hub = hub();
+    let addr = server.start(&hub).await;
+    for body in ["", "a body that nobody asked for"] {
+        let mut client = StreamClient::open(addr, STREAM)
+            .method("POST")
+            .body(body)
+            .await;
+        assert_eq!(client.next_event().await.event, "connected");
+        broadcast(&hub, Event::text("hello")).await;
+        assert_eq!(client.next_event().await.data, "hello");
+    }
+}
+
+pub(crate) async fn head_answers_the_head(server: Server) {
+    let addr = server.start(&hub()).await;
+    let response = request(addr, "HEAD", STREAM, &[], "").await;
+    assert_eq!(response.status, 200);
+    assert_head(&response.headers, "HEAD");
+    assert_eq!(response.body, b"", "a HEAD has no body");
+    let over_http_2 = Http2Client::open(addr, Method::HEAD, STREAM).await;
+    assert_head(over_http_2.headers(), "HEAD over HTTP/2");
+}
+
+pub(crate) async fn head_registers_nothing(server: Server) {
+    let hub = hub();
+    let addr = server.start(&hub).await;
+    let mut presence = hub.presence();
+    request(addr, "HEAD", STREAM, &[], "").await;
+    drop(Http2Client::open(addr, Method::HEAD, STREAM).await);
+    assert_eq!(
+        hub.info().ended.client_gone,
+        0,
+        "a connection came and went"
+    );
+    eventually("nobody is there", A_SECOND, || connections(&hub) == 0).await;
+    let notice = timeout(Duration::from_millis(50), presence.next()).await;
+    assert!(notice.is_err(), "it was announced: {notice:?}");
+}
+
+pub(crate) async fn the_last_event_id_comes_from_the_header(server: Server) {
+    for (header, path, expected) in [
+        ("7", STREAM, event_id("7")),
+        ("7", "/stream?client=ada&lastEventId=8", event_id("7")),
+        ("", "/stream?client=ada&lastEventId=8", None),
+        ("größe", STREAM, event_id("größe")),
+        ("\0", STREAM, None),
+    ] {
+        // A NUL can't stand in a header; no header at all is the same as an empty one.
+        let with = |call: Call| match header {
+            "\0" => call,
+            header => call.header("last-event-id", header),
+        };
+        assert_last_event_id(&server, path, with, expected).await;
+    }
+    let broken = |call: Call| call.header("last-event-id", b"\xff");
+    assert_last_event_id(&server, STREAM, broken, Some(LastEventId::Unknown)).await;
+}
+
+pub(crate) async fn the_last_event_id_comes_from_the_query(server: Server) {
+    for (path, expected) in [
+        ("/stream?client=ada&lastEventId=8", event_id("8")),
+        ("/stream?client=ada&last_event_id=9", event_id("9")),
+        (
+            "/stream?lastEventId=a%2Fb%26c+d&client=ada",
+            event_id("a/b&c d"),
+        ),
+        ("/stream?client=ada&lastEventId=", None),
+        (
+            "/stream?client=ada&lastEventId=%ff",
+            Some(LastEventId::Unknown),
+        ),
+    ] {
+        assert_last_event_id(&server, path, |call| call, expected).await;
+    }
+}
+
+fn event_id(text: &str) -> Option<LastEventId> {
+    let id = EventId::new(text).expect("a valid event id");
+    Some(LastEventId::Event(id))
+}
+
+async fn assert_last_event_id(
+    server: &Server,
+    path: &str,
+    with: impl Fn(Call) -> Call,
+    expected: Option<LastEventId>,
+) {
+    let hub = hub();
+    let addr = server.start(&hub).await;
+    let mut client = with(StreamClient::open(addr, path)).await;
+    client.next_event().await;
+    assert_eq!(seen(&hub).last_event_id, expected, "of {path}");
+}
+
+pub(crate) async fn a_name_that_is_not_valid_is_a_400(server: Server) {
+    let hub = hub();
+    let addr = server.start(&hub).await;
+    let long = "x".repeat(257);
+    for query in [
+        "client=".to_owned(),
+        "client=a%0ab".to_owned(),
+        "client=a%00b".to_owned(),
+        format!("client={long}"),
+        "client=ada&group=".to_owned(),
+        "client=ada&group=red&group=a%0d%0ab".to_owned(),
+        format!("client=ada&group={long}"),
+    ] {
+        let path = format!("/stream?{query}");
+        assert_refused(addr, &path).await;
+    }
+    assert_eq!(connections(&hub), 0);
+}
+
+async fn assert_refused(addr: SocketAddr, path: &str) {
+    let response = request(addr, "GET", path, &[], "").await;
+    assert_eq!(response.status, 400, "{path}");
+    let content_type = response.headers.get("content-type");
+    let is_json =
+        content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+    assert!(is_json, "{path}: the content type is {content_type:?}");
+    let told: serde_json::Value = response.json();
+    assert!(told["error"].is_string(), "{path}: {told} says no error");
+}
+
+pub(crate) async fn a_name_of_any_kind_arrives(server: Server) {
+    let hub = hub();
+    let addr = server.start(&hub).await;
+    for name in [
+        "größe",
+        "a/b",
+        "../..",
+        "%00 +&=#?",
+        "\u{1f980}",
+        "\"<script>",
+        "~1",
+    ] {
+        let escaped: String = name.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let path = format!("/stream?client={escaped}&group={escaped}&group=red");
+        let mut client = StreamClient::open(addr, &path).await;
+        client.next_event().await;
+        let target = Target::client(client_id(name)).within(group(name));
+        let connections = hub.connections(&target);
+        assert_eq!(
+            connections.len(),
+            1,
+            "connections of client {name:?} in its group"
+        );
+        assert!(
+            connections[0].groups().contains(&group("red")),
+            "its second group"
+        );
+    }
+}
+
+pub(crate) async fn the_peers_address_is_known(server: Server) {
+    let hub = hub();
+    let addr = server.start(&hub).await;
+    let mut client = StreamClient::open(addr, STREAM).await;
+    client.next_event().await;
+    let own = client
+        .local_addr()
+        .expect("a connected socket has an address");
+    assert_eq!(seen(&hub).peer_addr, Some(own));
+}

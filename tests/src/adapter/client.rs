@@ -1,0 +1,195 @@
+use std::{collections::VecDeque, net::SocketAddr, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Empty};
+use hyper::{body::Incoming, client::conn::http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
+
+use crate::{Dispatched, End, EventStream, StreamClient};
+
+/// How long anything may take that a client waits for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A version of HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version {
+    Http10,
+    Http11,
+    /// With prior knowledge.
+    Http2,
+}
+
+impl Version {
+    pub(super) const ALL: [Self; 3] = [Self::Http10, Self::Http11, Self::Http2];
+}
+
+/// A client of a stream, over any version of HTTP.
+pub(super) enum Client {
+    Http1(StreamClient),
+    Http2(Http2Client),
+}
+
+impl Client {
+    pub(super) async fn open(addr: SocketAddr, version: Version, path: &str) -> Self {
+        let call = StreamClient::open(addr, path).keep_body().timeout(PATIENCE);
+        match version {
+            Version::Http10 => Self::Http1(call.http_10().await),
+            Version::Http11 => Self::Http1(call.await),
+            Version::Http2 => Self::Http2(Http2Client::open(addr, Method::GET, path).await),
+        }
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::Http1(client) => client.status(),
+            Self::Http2(client) => client.response.status(),
+        }
+    }
+
+    pub(super) fn headers(&self) -> &HeaderMap {
+        match self {
+            Self::Http1(client) => client.headers(),
+            Self::Http2(client) => client.response.headers(),
+        }
+    }
+
+    /// The body as far as it has been read.
+    pub(super) fn body(&self) -> &[u8] {
+        match self {
+            Self::Http1(client) => client.body(),
+            Self::Http2(client) => &client.body,
+        }
+    }
+
+    /// The next event, unless none comes within `within` or before the end.
+    pub(super) async fn try_next(&mut self, within: Duration) -> Option<Dispatched> {
+        match self {
+            Self::Http1(client) => client.try_next(within).await,
+            Self::Http2(client) => timeout(within, client.next()).await.ok().flatten(),
+        }
+    }
+
+    pub(super) async fn next(&mut self) -> Dispatched {
+        let next = self.try_next(PATIENCE).await;
+        next.unwrap_or_else(|| panic!("no event came within {PATIENCE:?}"))
+    }
+
+    /// Reads until the body has `len` bytes.
+    pub(super) async fn read_body(&mut self, len: usize) -> &[u8] {
+        let read = timeout(PATIENCE, async {
+            while self.body().len() < len {
+                self.try_next(Duration::from_millis(5)).await;
+            }
+        });
+        let whole = read.await.is_ok();
+        let body = self.body();
+        assert!(
+            whole,
+            "{} bytes came within {PATIENCE:?}, not {len}",
+            body.len()
+        );
+        body
+    }
+
+    /// Reads to the end of the body; whether it ended the way that its version has for that.
+    pub(super) async fn ended_cleanly(&mut self) -> bool {
+        match self {
+            Self::Http1(client) => client.ended().await == End::Clean,
+            Self::Http2(client) => timeout(PATIENCE, client.ended()).await.unwrap_or(false),
+        }
+    }
+}
+
+/// A client of a stream over HTTP/2.
+pub(super) struct Http2Client {
+    response: Response<Incoming>,
+    stream: EventStream,
+    waiting: VecDeque<Dispatched>,
+    body: Vec<u8>,
+    failed: bool,
+    connection: JoinHandle<()>,
+    /// Without it the connection would end after its last stream.
+    _sender: http2::SendRequest<Empty<Bytes>>,
+}
+
+impl Http2Client {
+    pub(super) async fn open(addr: SocketAddr, method: Method, path: &str) -> Self {
+        let opened = timeout(PATIENCE, Self::request(addr, method, path)).await;
+        match opened {
+            Ok(Ok(client)) => client,
+            Ok(Err(error)) => panic!("no response over HTTP/2: {error}"),
+            Err(_) => panic!("no response over HTTP/2 within {PATIENCE:?}"),
+        }
+    }
+
+    async fn request(
+        addr: SocketAddr,
+        method: Method,
+        path: &str,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let socket = TcpStream::connect(addr).await?;
+        socket.set_nodelay(true)?;
+        let (mut sender, connection) =
+            http2::handshake(TokioExecutor::new(), TokioIo::new(socket)).await?;
+        // How it ends, the stream tells.
+        let connection = tokio::spawn(async move { drop(connection.await) });
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("http://{addr}{path}"))
+            .header("accept", "text/event-stream")
+            .body(Empty::new())?;
+        Ok(Self {
+            response: sender.send_request(request).await?,
+            stream: EventStream::new(),
+            waiting: VecDeque::new(),
+            body: Vec::new(),
+            failed: false,
+            connection,
+            _sender: sender,
+        })
+    }
+
+    pub(super) fn headers(&self) -> &HeaderMap {
+        self.response.headers()
+    }
+
+    /// Closes the TCP connection.
+    pub(super) fn close_connection(self) {
+        self.connection.abort();
+    }
+
+    /// Resets the stream, and returns what keeps its connection open.
+    pub(super) fn reset_stream(self) -> impl Send {
+        (self._sender, self.connection)
+    }
+
+    async fn next(&mut self) -> Option<Dispatched> {
+        while self.waiting.is_empty() {
+            self.read().await?;
+        }
+        self.waiting.pop_front()
+    }
+
+    async fn ended(&mut self) -> bool {
+        while self.read().await.is_some() {}
+        !self.failed
+    }
+
+    /// Reads a frame; none at the end.
+    async fn read(&mut self) -> Option<()> {
+        match self.response.body_mut().frame().await? {
+            Ok(frame) => {
+                let data = frame.into_data().unwrap_or_default();
+                self.body.extend_from_slice(&data);
+                self.waiting.extend(self.stream.push(&data));
+                Some(())
+            }
+            Err(_) => {
+                self.failed = true;
+                None
+            }
+        }
+    }
+}
