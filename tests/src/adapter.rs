@@ -1,4 +1,8 @@
 #![doc = include_str!("docs/adapter.md")]
+#![expect(
+    clippy::future_not_send,
+    reason = "a case has a thread of its own, and how a server is started needn't be `Send`"
+)]
 
 mod cases;
 mod client;

@@ -4,6 +4,8 @@
 //! Each mutant breaks one thing. The case that proves the broken rule must fail, and no other but
 //! its listed companions: those that can't but fail with it.
 
+#[path = "mutants/adapter.rs"]
+mod adapter;
 #[path = "mutants/registry.rs"]
 mod registry;
 #[path = "mutants/report.rs"]

@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sse_core::{CloseReason, Event, Frame, Overflow, QueueLimits, Target};
+use sse_core::{Event, Frame, Overflow, QueueLimits, Target};
+
+use tokio::time::{sleep, timeout};
 
 use super::support::{
     A_SECOND, STREAM, assert_head, bare, broadcast, connections, hostile_events, hub, quiet,
@@ -22,9 +24,12 @@ pub(crate) async fn the_first_byte_leaves_at_once(server: Server) {
     let hub = hub();
     let addr = server.start(&hub).await;
     for version in Version::ALL {
-        let mut client = Client::open(addr, version, STREAM).await;
-        let first = client.try_next(A_SECOND).await;
-        let first = first.unwrap_or_else(|| panic!("nothing came, {version:?}"));
+        let opened = timeout(A_SECOND, async {
+            let mut client = Client::open(addr, version, STREAM).await;
+            client.next().await
+        });
+        let first = opened.await;
+        let first = first.unwrap_or_else(|_| panic!("nothing came within a second, {version:?}"));
         assert_eq!(first.event, "connected", "{version:?}");
     }
 }
@@ -144,6 +149,8 @@ pub(crate) async fn who_stops_reading_is_not_read_for(server: Server) {
     /// What kernels, frameworks and HTTP servers hold for one client comes to some megabytes.
     const MOST: usize = 64 * 1024 * 1024;
     const EVENT: usize = 64 * 1024;
+    /// What stays full for so long isn't read.
+    const A_WHILE: Duration = Duration::from_millis(200);
     let limits = QueueLimits {
         events: NonZeroUsize::new(4).expect("not zero"),
         ..QueueLimits::default()
@@ -154,19 +161,23 @@ pub(crate) async fn who_stops_reading_is_not_read_for(server: Server) {
     let mut client = StreamClient::open(addr, STREAM).receive_buffer(4096).await;
     client.next_event().await;
     let mut sent = 0;
-    let mut full = 0;
-    // Several in a row: a single one may have come while the reader was about to take the rest.
-    while full < 20 {
+    let is_full = || hub.info().queued >= 4;
+    while !is_full() || timeout(A_WHILE, while_(is_full)).await.is_ok() {
         assert!(
             sent < MOST,
-            "{sent} bytes were taken of a client that reads none"
+            "{sent} bytes were taken for a client that reads none"
         );
         broadcast(&hub, Event::text("x".repeat(EVENT))).await;
         sent += EVENT;
-        full = if hub.info().queued >= 4 { full + 1 } else { 0 };
-        tokio::task::yield_now().await;
     }
     assert_eq!(connections(&hub), 1, "the stream has ended");
+}
+
+/// Returns once `holds` doesn't any more.
+async fn while_(holds: impl Fn() -> bool) {
+    while holds() {
+        sleep(Duration::from_millis(1)).await;
+    }
 }
 
 pub(crate) async fn a_disconnect_ends_with_the_last_chunk(server: Server) {
@@ -184,13 +195,6 @@ async fn assert_ends(server: &Server, version: Version) {
     client.next().await;
     assert_eq!(hub.disconnect(&Target::everybody()), 1);
     assert!(client.ended_cleanly().await, "the body is cut off");
-    let ended = hub.info().ended;
-    assert_eq!(
-        ended.disconnected,
-        1,
-        "it ended as {:?}",
-        CloseReason::Disconnected
-    );
 }
 
 pub(crate) async fn what_waits_comes_before_the_end(server: Server) {

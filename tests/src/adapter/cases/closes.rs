@@ -35,9 +35,10 @@ pub(crate) async fn a_reset_on_a_busy_stream_is_noticed(server: Server) {
 async fn assert_noticed(server: &Server, busy: bool, leave: fn(StreamClient)) {
     let hub = hub();
     let addr = server.start(&hub).await;
+    let opening: Vec<_> = (0..CLIENTS).map(|_| tokio::spawn(open(addr))).collect();
     let mut clients = Vec::new();
-    for _ in 0..CLIENTS {
-        clients.push(open(addr).await);
+    for client in opening {
+        clients.push(client.await.expect("the stream opens"));
     }
     assert_eq!(connections(&hub), CLIENTS);
     let traffic = busy.then(|| keep_busy(&hub));
