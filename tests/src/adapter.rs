@@ -50,12 +50,8 @@ suite! {
     /// Stamps one test for each case of the [suite for an adapter](crate::adapter) into the
     /// module that it is used in.
     ///
-    /// It takes a closure that starts a server over a hub and returns its address. It is called
-    /// within a tokio runtime of several threads, with whose end the server may end.
-    ///
-    /// ```ignore
-    /// sse_conformance::adapter_tests!(|hub| async { serve(hub).await });
-    /// ```
+    /// It takes a function or closure that starts a server over a hub and returns its address. It
+    /// is called within a tokio runtime of several threads, with whose end the server may end.
     macro adapter_tests($serve:expr) => adapter::check { $serve };
     Real {
         the_first_byte_leaves_at_once: R1;

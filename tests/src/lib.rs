@@ -1,15 +1,4 @@
-//! What the workspace's tests hold streams against.
-//!
-//! | item | is |
-//! |---|---|
-//! | [`EventStream`] | a reference parser of the event stream format, written from the standard |
-//! | [`StreamClient`] | a client over real sockets that reads through that parser |
-//! | [`request`] | any other request, for the whole response |
-//! | [`eventually`] | what a test does instead of sleeping |
-//!
-//! It is for tests: what isn't as a test needs it panics with a message that says what came
-//! instead, and nothing waits without a limit.
-
+#![doc = include_str!("docs/crate.md")]
 #![forbid(unsafe_code)]
 
 #[deny(dead_code)]
