@@ -1,0 +1,86 @@
+use std::{io, net::SocketAddr};
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
+
+/// How many connections wait in the kernel to be accepted; the system may have a lower limit.
+const BACKLOG: i32 = 1024;
+
+/// A listening socket as a server of streams wants it, for [`Server`](crate::Server) or for a
+/// framework's own.
+///
+/// `TCP_NODELAY` is set on it, which accepted sockets inherit on Linux: an event leaves when it is
+/// written, not when the one before it has been acknowledged. Elsewhere the server has to set it
+/// on each. `SO_REUSEADDR` is set (not on Windows, where it means something else), so that a
+/// server that restarts gets its port at once; 1024 connections may wait to be accepted.
+///
+/// # Errors
+///
+/// Those of the system: the address is in use, isn't this machine's, or wants privileges.
+///
+/// # Panics
+///
+/// Outside a tokio runtime with I/O, as [`TcpListener::from_std`].
+pub fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    tune(&socket)?;
+    socket.bind(&addr.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Sets what accepted sockets are to inherit, before the first of them comes.
+fn tune(socket: &Socket) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    #[cfg(not(windows))]
+    socket.set_reuse_address(true)?;
+    socket.set_tcp_nodelay(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn accepted_sockets_inherit_nodelay() {
+        for (addr, nodelay) in [
+            (SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), true),
+            (SocketAddr::from((Ipv6Addr::LOCALHOST, 0)), true),
+        ] {
+            let listener = listen(addr).unwrap();
+            let client = TcpStream::connect(listener.local_addr().unwrap());
+            let (client, accepted) = tokio::join!(client, listener.accept());
+            assert_eq!(accepted.unwrap().0.nodelay().unwrap(), nodelay, "{addr}");
+            drop(client);
+        }
+        let plain = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let client = TcpStream::connect(plain.local_addr().unwrap());
+        let (client, accepted) = tokio::join!(client, plain.accept());
+        assert!(!accepted.unwrap().0.nodelay().unwrap(), "it is the default");
+        drop(client);
+    }
+
+    #[tokio::test]
+    async fn a_port_that_was_served_is_free_at_once() {
+        let listener = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (client, accepted) = tokio::join!(TcpStream::connect(addr), listener.accept());
+        // The side that closes first is the one that keeps the port.
+        drop(accepted);
+        drop(client);
+        drop(listener);
+        listen(addr).unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_address_in_use_is_an_error() {
+        let listener = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let again = listen(listener.local_addr().unwrap());
+        assert_eq!(again.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    }
+}
