@@ -4,10 +4,12 @@
 mod listener;
 mod request;
 mod response;
+mod service;
 
 pub use listener::CloseAware;
 pub use request::{Sse, SseClient};
 pub use response::{SseError, SseResponse};
+pub use service::{PoemService, service};
 
 /// The README's programs, compiled.
 #[cfg(doctest)]

@@ -1,7 +1,10 @@
+use std::net::SocketAddr;
+
 use poem::{FromRequest, Request, RequestBody};
 use sse_core::{
     ClientId, ClientRequest, GroupName, Hub, LastEventId, NameError, StreamRequest, Subscription,
 };
+use sse_net::SocketInfo;
 
 use crate::{SseError, SseResponse};
 
@@ -19,6 +22,13 @@ impl Sse {
         self.0.last_event_id()
     }
 
+    /// From which address the request came, unless the server listens on something else than TCP.
+    /// Behind a proxy it is the proxy's.
+    #[must_use]
+    pub const fn peer_addr(&self) -> Option<SocketAddr> {
+        self.0.peer_addr()
+    }
+
     /// Says whose stream it will be.
     pub fn client(self, client: impl TryInto<ClientId, Error: Into<NameError>>) -> SseClient {
         SseClient(self.0.client(client))
@@ -28,8 +38,16 @@ impl Sse {
 impl<'a> FromRequest<'a> for Sse {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
         let (method, query) = (request.method(), request.uri().query());
-        Ok(Self(StreamRequest::new(method, request.headers(), query)))
+        let stream = StreamRequest::new(method, request.headers(), query);
+        Ok(Self(stream.from_peer(peer_addr(request))))
     }
+}
+
+fn peer_addr(request: &Request) -> Option<SocketAddr> {
+    let socket = request.extensions().get::<SocketInfo>();
+    socket
+        .map(|socket| socket.peer)
+        .or_else(|| request.remote_addr().as_socket_addr().copied())
 }
 
 /// A request for a stream of a certain client; keeps its first error until it is opened.

@@ -1,26 +1,41 @@
-//! A client that goes away is out of the registry within a second, idle or busy.
+//! A client that goes away is out of the hub within a second, idle or busy.
 
 mod support;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{Shutdown, SocketAddr},
+    time::Duration,
+};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sse_conformance::{StreamClient, eventually};
 use sse_core::{Event, Hub, Target};
-use sse_poem::CloseAware;
-use support::serve;
+use support::{Way, both_ways, connect_http_2, get_http_2, serve, serve_by_poem};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    sync::{Mutex, MutexGuard},
     task::JoinHandle,
+    time::{Instant, sleep},
 };
 
-const CLIENTS: usize = 200;
+const CLIENTS: usize = 1000;
+/// So many of them share a connection over HTTP/2.
+const STREAMS: usize = 100;
 const A_SECOND: Duration = Duration::from_secs(1);
 
-#[derive(Clone, Copy)]
-enum Leave {
-    Fin,
-    Rst,
+both_ways! {
+    a_fin_on_an_idle_stream,
+    a_fin_on_a_busy_stream,
+    a_reset_on_an_idle_stream,
+    a_reset_on_a_busy_stream,
+    a_half_close_of_an_idle_stream,
+    a_half_close_of_a_busy_stream,
+    a_fin_on_an_idle_http_2_connection,
+    a_fin_on_a_busy_http_2_connection,
+    a_reset_of_idle_http_2_streams,
+    a_reset_of_busy_http_2_streams,
+    a_fin_after_a_request_with_a_body,
 }
 
 fn hub() -> Hub {
@@ -28,22 +43,34 @@ fn hub() -> Hub {
     Hub::builder().heartbeat(None).build().unwrap()
 }
 
-async fn open_all(addr: SocketAddr) -> Vec<StreamClient> {
-    let mut clients = Vec::with_capacity(CLIENTS);
-    for n in 0..CLIENTS {
-        let mut client = StreamClient::open(addr, &format!("/stream/c{n}?group=g")).await;
-        client.next_named("connected").await;
-        clients.push(client);
-    }
-    clients
+/// A thousand clients at a time: they would take each other's second.
+async fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::const_new(());
+    let guard = ONE.lock().await;
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let most = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    setrlimit(Resource::Nofile, most).unwrap();
+    guard
 }
 
-async fn all_gone(hub: &Hub) {
-    let info = || {
+/// All are gone from the hub within a second from now.
+async fn all_gone(hub: &Hub, clients: usize) {
+    let left = Instant::now();
+    loop {
         let info = hub.info();
-        (info.connections, info.clients, info.groups)
-    };
-    eventually("all connections are gone", A_SECOND, || info() == (0, 0, 0)).await;
+        if (info.connections, info.clients, info.groups) == (0, 0, 0) {
+            return;
+        }
+        assert!(
+            left.elapsed() < A_SECOND,
+            "{} of {clients} were noticed: {info:?}",
+            clients - info.connections
+        );
+        sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// Publishes to everybody without a pause until it is aborted.
@@ -57,42 +84,46 @@ fn keep_busy(hub: &Hub) -> JoinHandle<()> {
     })
 }
 
-async fn leave(busy: bool, how: Leave) {
+/// Opens streams by `open`, one after the other, has them `leave`, and waits until none is left.
+async fn leaving<C>(
+    way: Way,
+    busy: bool,
+    open: impl AsyncFn(SocketAddr, String) -> C,
+    leave: impl AsyncFn(&mut C),
+) {
+    let _alone = alone().await;
     let hub = hub();
-    let addr = serve(&hub, CloseAware::new).await;
-    let clients = open_all(addr).await;
+    let addr = serve(&hub, way);
+    let mut clients = Vec::with_capacity(CLIENTS);
+    for n in 0..CLIENTS {
+        clients.push(open(addr, format!("/stream/c{n}?group=g")).await);
+    }
     assert_eq!(hub.info().connections, CLIENTS);
     let traffic = busy.then(|| keep_busy(&hub));
-    for client in clients {
-        match how {
-            Leave::Fin => drop(client),
-            Leave::Rst => client.reset(),
-        }
+    for client in &mut clients {
+        leave(client).await;
     }
-    all_gone(&hub).await;
+    all_gone(&hub, CLIENTS).await;
     if let Some(traffic) = traffic {
         traffic.abort();
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_fin_on_an_idle_stream() {
-    leave(false, Leave::Fin).await;
+async fn fins(way: Way, busy: bool) {
+    let open = async |addr, path: String| {
+        let mut client = StreamClient::open(addr, &path).await;
+        client.next_named("connected").await;
+        Some(client)
+    };
+    leaving(way, busy, open, async |client| drop(client.take())).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_fin_on_a_busy_stream() {
-    leave(true, Leave::Fin).await;
+async fn a_fin_on_an_idle_stream(way: Way) {
+    fins(way, false).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reset_on_an_idle_stream() {
-    leave(false, Leave::Rst).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reset_on_a_busy_stream() {
-    leave(true, Leave::Rst).await;
+async fn a_fin_on_a_busy_stream(way: Way) {
+    fins(way, true).await;
 }
 
 async fn raw_stream(addr: SocketAddr, request: &str) -> TcpStream {
@@ -104,34 +135,103 @@ async fn raw_stream(addr: SocketAddr, request: &str) -> TcpStream {
     stream
 }
 
-const GET: &str = "GET /stream/ada HTTP/1.1\r\nHost: x\r\n\r\n";
-
-#[tokio::test]
-async fn a_half_close() {
-    let hub = hub();
-    let addr = serve(&hub, CloseAware::new).await;
-    let mut stream = raw_stream(addr, GET).await;
-    assert_eq!(hub.info().connections, 1);
-    stream.shutdown().await.unwrap();
-    all_gone(&hub).await;
+async fn raw_get(addr: SocketAddr, path: String) -> TcpStream {
+    raw_stream(addr, &format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n")).await
 }
 
-#[tokio::test]
-async fn a_fin_after_a_request_with_a_body() {
+async fn resets(way: Way, busy: bool) {
+    let open = async |addr, path| Some(raw_get(addr, path).await);
+    let reset = async |client: &mut Option<TcpStream>| {
+        client.take().unwrap().set_zero_linger().unwrap();
+    };
+    leaving(way, busy, open, reset).await;
+}
+
+async fn a_reset_on_an_idle_stream(way: Way) {
+    resets(way, false).await;
+}
+
+async fn a_reset_on_a_busy_stream(way: Way) {
+    resets(way, true).await;
+}
+
+async fn half_closes(way: Way, busy: bool) {
+    let half_close = async |client: &mut TcpStream| client.shutdown().await.unwrap();
+    leaving(way, busy, raw_get, half_close).await;
+}
+
+async fn a_half_close_of_an_idle_stream(way: Way) {
+    half_closes(way, false).await;
+}
+
+async fn a_half_close_of_a_busy_stream(way: Way) {
+    half_closes(way, true).await;
+}
+
+async fn a_fin_after_a_request_with_a_body(way: Way) {
     let hub = hub();
-    let addr = serve(&hub, CloseAware::new).await;
-    let post = "POST /stream/ada HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody";
+    let addr = serve(&hub, way);
+    let post = "POST /stream/ada HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nbody";
     let stream = raw_stream(addr, post).await;
     assert_eq!(hub.info().connections, 1);
     drop(stream);
-    all_gone(&hub).await;
+    all_gone(&hub, 1).await;
+}
+
+/// A thousand streams on a few connections; then the connections are closed, or the streams reset.
+async fn over_http_2(way: Way, busy: bool, close: bool) {
+    let _alone = alone().await;
+    let hub = hub();
+    let addr = serve(&hub, way);
+    let (mut connections, mut streams) = (Vec::new(), Vec::new());
+    for n in 0..CLIENTS {
+        if n % STREAMS == 0 {
+            connections.push(connect_http_2(addr).await);
+        }
+        let (http_2, _) = connections.last_mut().unwrap();
+        streams.push(get_http_2(http_2, &format!("/stream/c{n}?group=g")).await);
+    }
+    assert_eq!(hub.info().connections, CLIENTS);
+    let traffic = busy.then(|| keep_busy(&hub));
+    if close {
+        for (_, socket) in &connections {
+            socket.shutdown(Shutdown::Write).unwrap();
+        }
+    } else {
+        streams.clear();
+    }
+    all_gone(&hub, CLIENTS).await;
+    if let Some(traffic) = traffic {
+        traffic.abort();
+    }
+    if !close {
+        for (http_2, _) in &mut connections {
+            get_http_2(http_2, "/addresses").await;
+        }
+    }
+}
+
+async fn a_fin_on_an_idle_http_2_connection(way: Way) {
+    over_http_2(way, false, true).await;
+}
+
+async fn a_fin_on_a_busy_http_2_connection(way: Way) {
+    over_http_2(way, true, true).await;
+}
+
+async fn a_reset_of_idle_http_2_streams(way: Way) {
+    over_http_2(way, false, false).await;
+}
+
+async fn a_reset_of_busy_http_2_streams(way: Way) {
+    over_http_2(way, true, false).await;
 }
 
 /// What the wrapper is for. Should this fail one day, poem has learnt it, and the wrapper can go.
 #[tokio::test]
 async fn poem_alone_does_not_notice_a_fin_on_an_idle_stream() {
     let hub = hub();
-    let addr = serve(&hub, |acceptor| acceptor).await;
+    let addr = serve_by_poem(&hub, |acceptor| acceptor);
     let mut client = StreamClient::open(addr, "/stream/ada").await;
     client.next_named("connected").await;
     let handle = hub.connections(&Target::everybody()).pop().unwrap();

@@ -4,18 +4,32 @@ mod support;
 
 use std::{net::SocketAddr, time::Duration};
 
-use http_body_util::{BodyExt, Empty};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use http_body_util::BodyExt;
 use poem::http;
 use sse_conformance::{Call, End, EventStream, StreamClient, eventually, request};
 use sse_core::{Event, GroupName, Hub, Target};
-use sse_poem::CloseAware;
-use support::serve;
-use tokio::net::TcpStream;
+use support::{Way, both_ways, connect_http_2, get_http_2, serve};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
-async fn start() -> (Hub, SocketAddr) {
+both_ways! {
+    get_post_and_http_10_open_a_stream,
+    http_2_with_prior_knowledge,
+    head_answers_the_head_and_registers_nothing,
+    the_last_event_id_reaches_the_core,
+    a_bad_name_is_a_400_with_json,
+    names_of_any_kind_go_through_the_url,
+    the_first_bytes_leave_at_once,
+    the_addresses_are_those_of_the_socket,
+    bodies_go_through,
+    an_upgrade_goes_through,
+}
+
+fn start(way: Way) -> (Hub, SocketAddr) {
     let hub = Hub::builder().build().unwrap();
-    let addr = serve(&hub, CloseAware::new).await;
+    let addr = serve(&hub, way);
     (hub, addr)
 }
 
@@ -36,9 +50,8 @@ async fn open(addr: SocketAddr, set: impl FnOnce(Call) -> Call) -> StreamClient 
     set(StreamClient::open(addr, "/stream/ada?group=g")).await
 }
 
-#[tokio::test]
-async fn get_post_and_http_10_open_a_stream() {
-    let (hub, addr) = start().await;
+async fn get_post_and_http_10_open_a_stream(way: Way) {
+    let (hub, addr) = start(way);
     let calls: [fn(Call) -> Call; 3] = [
         |call| call,
         |call| call.method("POST").body("ignored"),
@@ -63,18 +76,10 @@ async fn get_post_and_http_10_open_a_stream() {
     }
 }
 
-#[tokio::test]
-async fn http_2_with_prior_knowledge() {
-    let (hub, addr) = start().await;
-    let socket = TokioIo::new(TcpStream::connect(addr).await.unwrap());
-    let (mut sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), socket)
-            .await
-            .unwrap();
-    tokio::spawn(connection);
-    let uri = format!("http://{addr}/stream/ada");
-    let request = http::Request::get(uri).body(Empty::<bytes::Bytes>::new());
-    let mut response = sender.send_request(request.unwrap()).await.unwrap();
+async fn http_2_with_prior_knowledge(way: Way) {
+    let (hub, addr) = start(way);
+    let (mut http_2, _) = connect_http_2(addr).await;
+    let mut response = get_http_2(&mut http_2, "/stream/ada").await;
     assert_eq!(response.version(), http::Version::HTTP_2);
     assert_stream_headers(response.headers());
 
@@ -98,9 +103,8 @@ async fn http_2_with_prior_knowledge() {
     .await;
 }
 
-#[tokio::test]
-async fn head_answers_the_head_and_registers_nothing() {
-    let (hub, addr) = start().await;
+async fn head_answers_the_head_and_registers_nothing(way: Way) {
+    let (hub, addr) = start(way);
     let mut presence = hub.presence();
     for path in ["/stream/ada", "/subscribe", "/no-head/ada"] {
         let response = request(addr, "HEAD", path, &[], "").await;
@@ -116,9 +120,8 @@ async fn head_answers_the_head_and_registers_nothing() {
     assert!(none.is_err(), "a HEAD was announced: {none:?}");
 }
 
-#[tokio::test]
-async fn the_last_event_id_reaches_the_core() {
-    let (_hub, addr) = start().await;
+async fn the_last_event_id_reaches_the_core(way: Way) {
+    let (_hub, addr) = start(way);
     for (path, header, expected) in [
         ("/subscribe", None, "None"),
         ("/subscribe", Some("7"), r#"Some(Event("7"))"#),
@@ -140,9 +143,8 @@ async fn the_last_event_id_reaches_the_core() {
     }
 }
 
-#[tokio::test]
-async fn a_bad_name_is_a_400_with_json() {
-    let (hub, addr) = start().await;
+async fn a_bad_name_is_a_400_with_json(way: Way) {
+    let (hub, addr) = start(way);
     let long = "x".repeat(300);
     for (path, error) in [
         (
@@ -169,9 +171,8 @@ async fn a_bad_name_is_a_400_with_json() {
     assert_eq!(hub.info().connections, 0);
 }
 
-#[tokio::test]
-async fn names_of_any_kind_go_through_the_url() {
-    let (hub, addr) = start().await;
+async fn names_of_any_kind_go_through_the_url(way: Way) {
+    let (hub, addr) = start(way);
     let name = "größe/../%00 🦀?&=#";
     let escaped: String = name.bytes().map(|byte| format!("%{byte:02x}")).collect();
     let path = format!("/stream/ada?group={escaped}");
@@ -183,11 +184,48 @@ async fn names_of_any_kind_go_through_the_url() {
     assert_eq!(hub.connections(&group).len(), 1);
 }
 
-#[tokio::test]
-async fn the_first_bytes_leave_at_once() {
-    let (_hub, addr) = start().await;
+async fn the_first_bytes_leave_at_once(way: Way) {
+    let (_hub, addr) = start(way);
     let started = std::time::Instant::now();
     let mut client = open(addr, |call| call).await;
     client.next_named("connected").await;
     assert!(started.elapsed() < Duration::from_millis(500));
+}
+
+async fn the_addresses_are_those_of_the_socket(way: Way) {
+    let (_hub, addr) = start(way);
+    let mut client = TcpStream::connect(addr).await.unwrap();
+    let ours = client.local_addr().unwrap();
+    let get = b"GET /addresses HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    client.write_all(get).await.unwrap();
+    let mut response = String::new();
+    client.read_to_string(&mut response).await.unwrap();
+    let told = response.split_once("\r\n\r\n").unwrap().1;
+    assert_eq!(told, format!("{ours} socket://{ours} socket://{addr} http"));
+}
+
+async fn bodies_go_through(way: Way) {
+    let (_hub, addr) = start(way);
+    let body: Vec<u8> = (0..1_000_000_u32).map(|n| n.to_le_bytes()[1]).collect();
+    let response = request(addr, "POST", "/echo", &[], body.clone()).await;
+    assert_eq!(response.status, 200);
+    assert!(response.body == body, "{} bytes came", response.body.len());
+}
+
+async fn an_upgrade_goes_through(way: Way) {
+    let (_hub, addr) = start(way);
+    let mut client = TcpStream::connect(addr).await.unwrap();
+    let get = b"GET /echo HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
+    client.write_all(get).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(client.read_u8().await.unwrap());
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101 "));
+    for word in [*b"ping", *b"pong"] {
+        client.write_all(&word).await.unwrap();
+        let mut echo = [0; 4];
+        client.read_exact(&mut echo).await.unwrap();
+        assert_eq!(echo, word);
+    }
 }

@@ -1,31 +1,86 @@
-//! A poem server with one stream, for the tests.
+//! A poem application with one stream, served in every way that is supported.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use http_body_util::Empty;
+use hyper::{
+    body::{Bytes, Incoming},
+    client::conn::http2::{SendRequest, handshake},
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use poem::{
-    EndpointExt, IntoResponse, Response, Route, Server, get, handler,
+    Body, Endpoint, EndpointExt, IntoResponse, Request, Response, Route, Server, get, handler,
+    http::StatusCode,
     listener::{Acceptor, TcpAcceptor},
+    post,
     web::{Data, Path, Query},
 };
 use sse_core::Hub;
-use sse_poem::{Sse, SseError, SseResponse};
-use tokio::net::TcpListener;
+use sse_poem::{CloseAware, Sse, SseError, SseResponse};
+use tokio::net::TcpStream;
 
-/// Serves `hub` through the acceptor that `wrap` makes of poem's own, until the test ends.
-pub(crate) async fn serve<A: Acceptor + 'static>(
+/// A way of serving a poem application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// `poem::Server`, its acceptor wrapped in `CloseAware`.
+    PoemServer,
+    /// `sse_net::Server`.
+    SseNet,
+}
+
+/// Stamps a test for each way and case: an `async fn` that takes the way.
+macro_rules! both_ways {
+    ($($case:ident,)*) => {
+        mod on_poem_server {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                super::$case($crate::support::Way::PoemServer).await;
+            })*
+        }
+        mod on_sse_net {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                super::$case($crate::support::Way::SseNet).await;
+            })*
+        }
+    };
+}
+pub(crate) use both_ways;
+
+/// Serves `hub` until the test ends.
+pub(crate) fn serve(hub: &Hub, way: Way) -> SocketAddr {
+    match way {
+        Way::PoemServer => serve_by_poem(hub, CloseAware::new),
+        Way::SseNet => {
+            let server = sse_net::Server::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+            let addr = server.local_addr().unwrap();
+            tokio::spawn(server.serve(sse_poem::service(app(hub))));
+            addr
+        }
+    }
+}
+
+/// Serves `hub` by `poem::Server` on the tuned listener, through the acceptor that `wrap` makes of
+/// poem's own, until the test ends.
+pub(crate) fn serve_by_poem<A: Acceptor + 'static>(
     hub: &Hub,
     wrap: impl FnOnce(TcpAcceptor) -> A,
 ) -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let listener = sse_net::listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let addr = listener.local_addr().unwrap();
     let acceptor = wrap(TcpAcceptor::from_tokio(listener).unwrap());
-    let app = Route::new()
+    tokio::spawn(Server::new_with_acceptor(acceptor).run(app(hub)));
+    addr
+}
+
+fn app(hub: &Hub) -> impl Endpoint + use<> {
+    Route::new()
         .at("/stream/:client", get(open).post(open).head(open))
         .at("/no-head/:client", get(open))
         .at("/subscribe", get(subscribe).head(subscribe))
-        .data(hub.clone());
-    tokio::spawn(Server::new_with_acceptor(acceptor).run(app));
-    addr
+        .at("/addresses", get(addresses))
+        .at("/echo", post(echo).get(echo_upgraded))
+        .data(hub.clone())
 }
 
 #[handler]
@@ -48,4 +103,48 @@ async fn subscribe(sse: Sse, Data(hub): Data<&Hub>) -> Result<Response, SseError
     let last = format!("{:?}", subscription.last_event_id());
     let response = SseResponse::from(subscription).into_response();
     Ok(response.with_header("x-last", last).into_response())
+}
+
+/// What is known of the socket.
+#[handler]
+fn addresses(sse: Sse, request: &Request) -> String {
+    let peer = sse.peer_addr().unwrap();
+    let (remote, local) = (request.remote_addr(), request.local_addr());
+    format!("{peer} {remote} {local} {}", request.scheme())
+}
+
+#[handler]
+fn echo(body: Body) -> Body {
+    body
+}
+
+/// Answers with whatever comes once the connection isn't HTTP any more.
+#[handler]
+fn echo_upgraded(request: &Request) -> poem::Result<Response> {
+    let upgrade = request.take_upgrade()?;
+    tokio::spawn(async move {
+        let (mut from, mut to) = tokio::io::split(upgrade.await.unwrap());
+        tokio::io::copy(&mut from, &mut to).await
+    });
+    let response = Response::builder().header("upgrade", "echo");
+    Ok(response.status(StatusCode::SWITCHING_PROTOCOLS).finish())
+}
+
+/// A connection that speaks HTTP/2.
+pub(crate) type Http2 = SendRequest<Empty<Bytes>>;
+
+/// Connects with prior knowledge; the second is the same socket, for who wants to close it.
+pub(crate) async fn connect_http_2(addr: SocketAddr) -> (Http2, std::net::TcpStream) {
+    let socket = TcpStream::connect(addr).await.unwrap().into_std().unwrap();
+    let connected = TcpStream::from_std(socket.try_clone().unwrap()).unwrap();
+    let client = handshake(TokioExecutor::new(), TokioIo::new(connected));
+    let (http_2, connection) = client.await.unwrap();
+    tokio::spawn(connection);
+    (http_2, socket)
+}
+
+/// Asks for `path`, and waits for the response's head.
+pub(crate) async fn get_http_2(http_2: &mut Http2, path: &str) -> hyper::Response<Incoming> {
+    let request = hyper::Request::get(format!("http://x{path}")).body(Empty::new());
+    http_2.send_request(request.unwrap()).await.unwrap()
 }
