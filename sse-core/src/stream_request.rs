@@ -115,7 +115,7 @@ impl ClientRequest {
     pub async fn open(self, hub: &Hub) -> Response<StreamBody> {
         match self.subscribe(hub).await {
             Ok(subscription) => subscription.into_response(),
-            Err(error) => error.into_response(),
+            Err(error) => error.to_response(),
         }
     }
 

@@ -40,6 +40,21 @@ enum Kind {
     Whole(Option<Bytes>),
 }
 
+impl StreamBody {
+    /// The stream's events, which are a [`Stream`](futures_core::Stream) too; or, where it isn't
+    /// one, all of its bytes: for frameworks that take no [`Body`].
+    ///
+    /// # Errors
+    ///
+    /// What there is instead of events.
+    pub fn into_events(self) -> Result<EventBody, Bytes> {
+        match self.0 {
+            Kind::Events(events) => Ok(events),
+            Kind::Whole(whole) => Err(whole.unwrap_or_default()),
+        }
+    }
+}
+
 impl Body for StreamBody {
     type Data = Bytes;
     type Error = Infallible;
@@ -114,12 +129,12 @@ impl StreamError {
     }
 
     /// The response: `{"error": …}`, or the bare head where that was asked for.
-    pub fn into_response(self) -> Response<StreamBody> {
+    pub fn to_response(&self) -> Response<StreamBody> {
         if matches!(self, Self::HeadOnly) {
             return stream_head(Kind::Whole(None));
         }
         if self.status().is_server_error() {
-            tracing::warn!(error = &self as &dyn Error, "a stream wasn't opened");
+            tracing::warn!(error = self as &dyn Error, "a stream wasn't opened");
         }
         let json = serde_json::json!({ "error": self.to_string() }).to_string();
         let mut response = Response::new(StreamBody(Kind::Whole(Some(json.into()))));

@@ -69,6 +69,6 @@ impl From<StreamError> for SseError {
 
 impl From<SseError> for poem::Error {
     fn from(error: SseError) -> Self {
-        Self::from_response(SseResponse::new(error.0.into_response()).into_response())
+        Self::from_response(SseResponse::new(error.0.to_response()).into_response())
     }
 }
