@@ -1,11 +1,44 @@
-use poem::http::StatusCode;
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
-use serde_json::{Value, json};
-use sse_core::{NameError, OutcomeError, PublishError};
+use serde_json::json;
+use sse_core::{Delivery, NameError, OutcomeError, PublishError};
+
+/// What the API answers; each framework makes it a response of its own.
+#[derive(Debug)]
+pub(crate) struct Answer(pub(crate) Response<Bytes>);
+
+impl Answer {
+    /// A success that says this in JSON.
+    pub(crate) fn json(content: &impl Serialize) -> Self {
+        Self::with_status(StatusCode::OK, content)
+    }
+
+    fn with_status(status: StatusCode, content: &impl Serialize) -> Self {
+        let (status, body) = match serde_json::to_vec(content) {
+            Ok(body) => (status, body),
+            Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, Vec::new()),
+        };
+        let mut response = Response::new(body.into());
+        *response.status_mut() = status;
+        let content_type = HeaderValue::from_static("application/json; charset=utf-8");
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, content_type);
+        Self(response)
+    }
+}
 
 /// Why a request isn't done. Every one is answered with `{"error": …}`.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
+    #[error("not found")]
+    NotFound,
+    /// Says which methods there are (RFC 9110, 15.5.6).
+    #[error("method not allowed")]
+    MethodNotAllowed { allow: &'static str },
+    #[error("{0}: not UTF-8")]
+    NotUtf8(&'static str),
     #[error("not JSON: {0}")]
     Malformed(serde_json::Error),
     #[error("{0}")]
@@ -34,7 +67,9 @@ impl Refusal {
 
     pub(crate) const fn status(&self) -> StatusCode {
         match self {
-            Self::Malformed(_) | Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotUtf8(_) | Self::Malformed(_) | Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Invalid(_) | Self::NotAnObject | Self::Field { .. } => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
@@ -52,8 +87,14 @@ impl Refusal {
         }
     }
 
-    pub(crate) fn json(&self) -> Value {
-        error(&self.to_string())
+    pub(crate) fn answer(&self) -> Answer {
+        let error = json!({ "error": self.to_string() });
+        let mut answer = Answer::with_status(self.status(), &error);
+        if let Self::MethodNotAllowed { allow } = self {
+            let allow = HeaderValue::from_static(allow);
+            answer.0.headers_mut().insert(header::ALLOW, allow);
+        }
+        answer
     }
 }
 
@@ -72,15 +113,11 @@ impl From<NameError> for Refusal {
     }
 }
 
-pub(crate) fn error(message: &str) -> Value {
-    json!({ "error": message })
-}
-
 /// What became of a publication, as the API tells it.
 #[derive(Debug, Serialize)]
 pub(crate) struct Sent {
     pub(crate) position: Option<String>,
     pub(crate) duplicate: bool,
     #[serde(flatten)]
-    pub(crate) delivery: sse_core::Delivery,
+    pub(crate) delivery: Delivery,
 }

@@ -1,67 +1,120 @@
 //! What the server answers, whatever the framework.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Display, pin::pin};
 
+use bytes::{Buf, BufMut};
+use futures_util::{Stream, StreamExt};
+use http::{HeaderMap, header};
 use mime::Mime;
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use percent_encoding::percent_decode_str;
+use serde::{
+    Deserialize, Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use sse_core::{ClientId, GroupName, Hub, Target};
 
 use crate::{
-    answer::{Refusal, Sent},
+    answer::{Answer, Refusal},
     send::SendRequest,
 };
 
 /// How many bytes the body of a request may have.
-pub(crate) const MAX_BODY: usize = 2 * 1024 * 1024;
+const MAX_BODY: usize = 2 * 1024 * 1024;
 
 /// The group of a stream that names none.
-pub(crate) const DEFAULT_GROUP: &str = "default";
+const DEFAULT_GROUP: &str = "default";
+
+/// Refuses a query that isn't UTF-8, which would be changed silently (percent-encoded or not).
+pub(crate) fn check_query(query: Option<&str>) -> Result<(), Refusal> {
+    let decoded = percent_decode_str(query.unwrap_or_default()).decode_utf8();
+    decoded.map(drop).map_err(|_| Refusal::NotUtf8("query"))
+}
+
+/// Reads a query.
+pub(crate) fn query<T: DeserializeOwned>(query: Option<&str>) -> Result<T, Refusal> {
+    serde_urlencoded::from_str(query.unwrap_or_default())
+        .map_err(|error| Refusal::BadRequest(format!("query: {error}")))
+}
 
 /// The query of `GET /api/v1/sse/stream`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct StreamQuery {
-    pub(crate) group: Option<String>,
-    pub(crate) id: Option<String>,
+    group: Option<String>,
+    id: Option<String>,
 }
 
 impl StreamQuery {
-    /// The client and the group of the stream.
+    /// The group and the client of the stream.
     pub(crate) fn names(self) -> Result<(String, String), Refusal> {
         let given = |text: Option<String>| text.filter(|text| !text.is_empty());
         let id = given(self.id).ok_or_else(|| Refusal::BadRequest("id: missing".to_owned()))?;
         let group = given(self.group).unwrap_or_else(|| DEFAULT_GROUP.to_owned());
-        Ok((id, group))
+        Ok((group, id))
     }
 }
 
-pub(crate) async fn send(hub: &Hub, body: &[u8]) -> Result<Sent, Refusal> {
+/// Publishes what the body of a request says.
+pub(crate) async fn send<B, E>(
+    hub: &Hub,
+    headers: &HeaderMap,
+    body: impl Stream<Item = Result<B, E>> + Send,
+) -> Result<Answer, Refusal>
+where
+    B: Buf + Send,
+    E: Display + Send,
+{
+    if !is_json(headers) {
+        return Err(Refusal::NotJson);
+    }
+    let body = read(body).await?;
     if !body.trim_ascii_start().starts_with(b"{") {
-        serde_json::from_slice::<IgnoredAny>(body)?;
+        serde_json::from_slice::<IgnoredAny>(&body)?;
         return Err(Refusal::NotAnObject);
     }
-    serde_json::from_slice::<SendRequest<'_>>(body)?
-        .send(hub)
-        .await
+    let request = serde_json::from_slice::<SendRequest<'_>>(&body)?;
+    Ok(Answer::json(&request.send(hub).await?))
 }
 
-/// Whether a `Content-Type` says JSON.
-pub(crate) fn is_json(content_type: Option<&str>) -> bool {
-    let mime = content_type.and_then(|value| value.parse::<Mime>().ok());
+/// Whether the `Content-Type` says JSON.
+fn is_json(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE);
+    let mime = content_type.and_then(|value| value.to_str().ok()?.parse::<Mime>().ok());
     mime.is_some_and(|mime| {
         mime.type_() == mime::APPLICATION
             && (mime.subtype() == mime::JSON || mime.suffix() == Some(mime::JSON))
     })
 }
 
+/// Reads a body to its end, whether its length was said or not.
+async fn read<B, E>(body: impl Stream<Item = Result<B, E>> + Send) -> Result<Vec<u8>, Refusal>
+where
+    B: Buf + Send,
+    E: Display + Send,
+{
+    let (mut body, mut read) = (pin!(body), Vec::new());
+    while let Some(piece) = body.next().await {
+        let piece = piece.map_err(|error| Refusal::BadRequest(error.to_string()))?;
+        if read.len() + piece.remaining() > MAX_BODY {
+            return Err(Refusal::TooLarge(MAX_BODY));
+        }
+        read.put(piece);
+    }
+    Ok(read)
+}
+
 #[derive(Debug, Serialize)]
-pub(crate) struct Disconnected {
+struct Disconnected {
     closed: usize,
 }
 
-pub(crate) fn disconnect(hub: &Hub, group: &str, id: &str) -> Result<Disconnected, Refusal> {
+pub(crate) fn disconnect(hub: &Hub, group: &str, id: &str) -> Result<Answer, Refusal> {
     let target = Target::client(ClientId::new(id)?).within(GroupName::new(group)?);
     let closed = hub.disconnect(&target);
-    Ok(Disconnected { closed })
+    Ok(Answer::json(&Disconnected { closed }))
+}
+
+pub(crate) fn info(hub: &Hub) -> Answer {
+    Answer::json(&hub.info())
 }
 
 /// Which part of a list to answer with: what comes after a name, and how many.
@@ -109,26 +162,26 @@ impl PageQuery {
 }
 
 #[derive(Debug, Serialize)]
-pub(crate) struct GroupAnswer {
+struct GroupAnswer {
     connections: usize,
     clients: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
 
-pub(crate) fn group(hub: &Hub, name: &str, page: &PageQuery) -> Result<GroupAnswer, Refusal> {
+pub(crate) fn group(hub: &Hub, name: &str, page: &PageQuery) -> Result<Answer, Refusal> {
     let members = hub.connections(&Target::group(GroupName::new(name)?));
     let clients = members.iter().filter_map(|member| member.client());
     let (clients, next) = page.cut(clients.map(|client| (client.into(), ())).collect());
-    Ok(GroupAnswer {
+    Ok(Answer::json(&GroupAnswer {
         connections: members.len(),
         clients: clients.into_iter().map(|(client, ())| client).collect(),
         next,
-    })
+    }))
 }
 
 #[derive(Debug, Serialize)]
-pub(crate) struct GroupsAnswer {
+struct GroupsAnswer {
     groups: Vec<GroupSize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
@@ -140,7 +193,7 @@ struct GroupSize {
     connections: usize,
 }
 
-pub(crate) fn groups(hub: &Hub, page: &PageQuery) -> GroupsAnswer {
+pub(crate) fn groups(hub: &Hub, page: &PageQuery) -> Answer {
     let mut sizes = BTreeMap::new();
     for connection in hub.connections(&Target::everybody()) {
         for group in connection.groups() {
@@ -149,8 +202,8 @@ pub(crate) fn groups(hub: &Hub, page: &PageQuery) -> GroupsAnswer {
     }
     let (page, next) = page.cut(sizes);
     let size = |(name, connections)| GroupSize { name, connections };
-    GroupsAnswer {
+    Answer::json(&GroupsAnswer {
         groups: page.into_iter().map(size).collect(),
         next,
-    }
+    })
 }

@@ -1,6 +1,6 @@
 use std::{net::IpAddr, time::Duration};
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use sse_core::{BuildError, Hub};
 
 /// A notification server with a page for the three send modes; everything in memory.
@@ -15,6 +15,10 @@ pub struct Args {
     #[arg(long, env = "SSE_PORT", default_value_t = 8080)]
     pub port: u16,
 
+    /// The web framework that the server is built on.
+    #[arg(long, env = "SSE_FRAMEWORK", value_enum, default_value_t = Framework::Poem)]
+    pub framework: Framework,
+
     /// After how long without anything to read a stream gets a heartbeat.
     #[arg(long, env = "SSE_HEARTBEAT", default_value = "30s", value_parser = humantime::parse_duration)]
     pub heartbeat: Duration,
@@ -26,6 +30,15 @@ pub struct Args {
     /// What to do instead of serving.
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+/// A web framework; what the server answers is the same on each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Framework {
+    /// poem, by `sse-poem`.
+    Poem,
+    /// warp, by `sse-warp`.
+    Warp,
 }
 
 /// What to do instead of serving.

@@ -11,6 +11,8 @@ mod args;
 mod page;
 mod poem_app;
 mod send;
+mod serve;
+mod warp_app;
 
-pub use args::{Args, Command};
-pub use poem_app::app;
+pub use args::{Args, Command, Framework};
+pub use serve::{LOG_FILTER, serve};

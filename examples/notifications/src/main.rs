@@ -9,17 +9,22 @@ use std::{
 };
 
 use clap::Parser;
-use notifications::{Args, Command, app};
-use poem::{Server, listener::TcpAcceptor};
-use sse_poem::CloseAware;
+use notifications::{Args, Command, LOG_FILTER};
 use tracing_subscriber::EnvFilter;
 
 /// The examples, and how to run each.
-const EXAMPLES: &[(&str, &str, &str)] = &[(
-    "notifications",
-    "cargo run",
-    "this server: streams for clients in groups, and the three send modes",
-)];
+const EXAMPLES: &[(&str, &str, &str)] = &[
+    (
+        "notifications",
+        "cargo run",
+        "this server: streams for clients in groups, and the three send modes",
+    ),
+    (
+        "notifications",
+        "cargo run -- --framework warp",
+        "the same on warp",
+    ),
+];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -41,33 +46,32 @@ async fn main() -> ExitCode {
 fn list() -> Result<(), String> {
     let mut out = io::stdout().lock();
     for (name, command, what) in EXAMPLES {
-        writeln!(out, "{name:<16}{command:<28}{what}").map_err(|error| error.to_string())?;
+        writeln!(out, "{name:<16}{command:<32}{what}").map_err(|error| error.to_string())?;
     }
     Ok(())
 }
 
 async fn serve(args: &Args) -> Result<(), String> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_FILTER));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .init();
     let hub = args.hub().map_err(|error| error.to_string())?;
-    let acceptor = listen(SocketAddr::new(args.listen, args.port))?;
-    Server::new_with_acceptor(CloseAware::new(acceptor))
-        .run(app(hub))
+    let listener = listen(SocketAddr::new(args.listen, args.port))?;
+    notifications::serve(args.framework, listener, hub)
         .await
         .map_err(|error| format!("the server failed: {error}"))
 }
 
 /// Binds the address and says where the page is.
-fn listen(address: SocketAddr) -> Result<TcpAcceptor, String> {
+fn listen(address: SocketAddr) -> Result<tokio::net::TcpListener, String> {
     let bound = TcpListener::bind(address).and_then(|listener| {
         listener.set_nonblocking(true)?;
         let local = listener.local_addr()?;
-        Ok((TcpAcceptor::from_std(listener)?, local))
+        Ok((tokio::net::TcpListener::from_std(listener)?, local))
     });
-    let (acceptor, local) = bound.map_err(|error| match error.kind() {
+    let (listener, local) = bound.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => {
             let port = address.port();
             format!(
@@ -82,5 +86,5 @@ fn listen(address: SocketAddr) -> Result<TcpAcceptor, String> {
         "The page is at http://{local}/ (Ctrl-C stops the server)"
     )
     .map_err(|error| error.to_string())?;
-    Ok(acceptor)
+    Ok(listener)
 }

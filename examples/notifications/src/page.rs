@@ -1,13 +1,32 @@
+use bytes::Bytes;
+use http::{HeaderValue, Response, header};
+
+use crate::answer::Answer;
+
 /// A file of the page, compiled in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asset {
     pub(crate) path: &'static str,
-    pub(crate) content_type: &'static str,
-    pub(crate) content: &'static str,
+    content_type: &'static str,
+    content: &'static str,
 }
 
-/// The page needs nothing from elsewhere, and nothing else may come into it.
-pub(crate) const CONTENT_SECURITY_POLICY: &str = "default-src 'self'";
+impl Asset {
+    pub(crate) fn answer(&self) -> Answer {
+        let mut response = Response::new(Bytes::from_static(self.content.as_bytes()));
+        for (name, value) in [
+            (header::CONTENT_TYPE, self.content_type),
+            // The page needs nothing from elsewhere, and nothing else may come into it.
+            (header::CONTENT_SECURITY_POLICY, "default-src 'self'"),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (header::CACHE_CONTROL, "no-cache"),
+        ] {
+            let value = HeaderValue::from_static(value);
+            response.headers_mut().insert(name, value);
+        }
+        Answer(response)
+    }
+}
 
 pub(crate) const ASSETS: [Asset; 6] = [
     Asset {

@@ -1,14 +1,27 @@
 //! The API over real sockets: what it answers, and who gets what.
 
+#[macro_use]
+#[path = "support/frameworks.rs"]
+mod frameworks;
 #[path = "api/streams.rs"]
 mod streams;
 mod support;
 
 use std::time::Duration;
 
+use frameworks::Framework;
 use serde_json::{Value, json};
 use sse_conformance::{Dispatched, StreamClient, request};
 use support::Server;
+
+on_each_framework! {
+    a_send_reaches_those_it_is_for_and_nobody_else,
+    the_fields_of_an_event_stand_on_the_wire,
+    a_string_goes_as_it_is_and_anything_else_as_json,
+    a_megabyte_of_data_arrives_whole,
+    what_has_the_same_key_and_target_is_delivered_once,
+    a_newer_state_takes_the_place_of_one_that_waits,
+}
 
 /// How long a number may take to become what it should be.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -91,9 +104,8 @@ fn dispatched(event: &str, data: &str, last_event_id: &str) -> Dispatched {
     }
 }
 
-#[tokio::test]
-async fn a_send_reaches_those_it_is_for_and_nobody_else() {
-    let server = Server::start(&[]).await;
+async fn a_send_reaches_those_it_is_for_and_nobody_else(on: Framework) {
+    let server = on.start(&[]).await;
     let paths = ["/blue/ada", "/red/ada", "/blue/bob", "/red/eve", "/red/eve"];
     let (mut clients, mut ids) = (Vec::new(), Vec::new());
     for path in paths {
@@ -150,9 +162,8 @@ async fn a_send_reaches_those_it_is_for_and_nobody_else() {
     assert_eq!(published, by_mode);
 }
 
-#[tokio::test]
-async fn the_fields_of_an_event_stand_on_the_wire() {
-    let server = Server::start(&[]).await;
+async fn the_fields_of_an_event_stand_on_the_wire(on: Framework) {
+    let server = on.start(&[]).await;
     let (mut ada, _) = server.stream("/g/ada").await;
     for body in [
         json!({"event": "größe 🦀", "id": "42 43", "retry": 1500, "data": "x"}),
@@ -169,9 +180,8 @@ async fn the_fields_of_an_event_stand_on_the_wire() {
     assert_eq!(ada.stream().ignored(), [""; 0]);
 }
 
-#[tokio::test]
-async fn a_string_goes_as_it_is_and_anything_else_as_json() {
-    let server = Server::start(&[]).await;
+async fn a_string_goes_as_it_is_and_anything_else_as_json(on: Framework) {
+    let server = on.start(&[]).await;
     let (mut ada, _) = server.stream("/g/ada").await;
     let pretty =
         serde_json::to_string_pretty(&json!({"a": [1, {"b": null}], "c": "x\ny"})).unwrap();
@@ -207,9 +217,8 @@ async fn a_string_goes_as_it_is_and_anything_else_as_json() {
     }
 }
 
-#[tokio::test]
-async fn a_megabyte_of_data_arrives_whole() {
-    let server = Server::start(&[]).await;
+async fn a_megabyte_of_data_arrives_whole(on: Framework) {
+    let server = on.start(&[]).await;
     let (mut ada, _) = server.stream("/g/ada").await;
     let lines: String = (0..80_000).map(|n| format!("line {n} ü\n")).collect();
     let text = "x".repeat(1024 * 1024);
@@ -224,9 +233,8 @@ async fn a_megabyte_of_data_arrives_whole() {
     }
 }
 
-#[tokio::test]
-async fn what_has_the_same_key_and_target_is_delivered_once() {
-    let server = Server::start(&[]).await;
+async fn what_has_the_same_key_and_target_is_delivered_once(on: Framework) {
+    let server = on.start(&[]).await;
     let (mut ada, _) = server.stream("/g/ada").await;
     let mut duplicate = sent(0);
     duplicate["duplicate"] = json!(true);
@@ -249,9 +257,8 @@ async fn what_has_the_same_key_and_target_is_delivered_once() {
     assert_eq!(published, json!({"unicast": 4, "group": 1, "broadcast": 0}));
 }
 
-#[tokio::test]
-async fn a_newer_state_takes_the_place_of_one_that_waits() {
-    let server = Server::start(&[]).await;
+async fn a_newer_state_takes_the_place_of_one_that_waits(on: Framework) {
+    let server = on.start(&[]).await;
     let path = "/api/v1/sse/stream/g/ada";
     let mut ada = StreamClient::open(server.addr, path)
         .receive_buffer(4096)

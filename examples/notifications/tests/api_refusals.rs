@@ -1,11 +1,15 @@
 //! What the API refuses, and how: with a status, and in JSON what is wrong and where.
 
+#[macro_use]
+#[path = "support/frameworks.rs"]
+mod frameworks;
 mod support;
 #[path = "api_refusals/urls.rs"]
 mod urls;
 
 use std::{net::SocketAddr, time::Duration};
 
+use frameworks::Framework;
 use serde_json::{Value, json};
 use sse_conformance::{Response, StreamClient, request};
 use support::Server;
@@ -14,6 +18,15 @@ use tokio::{
     net::TcpStream,
     time::timeout,
 };
+
+on_each_framework! {
+    a_body_that_is_not_json_is_a_400,
+    json_that_is_no_send_is_a_422,
+    names_in_a_send_are_checked,
+    what_is_not_called_json_is_a_415,
+    a_body_over_2_mib_is_a_413_whether_its_length_is_said_or_not,
+    a_body_of_2_mib_is_taken,
+}
 
 const SEND: &str = "/api/v1/sse/send";
 const MAX_BODY: usize = 2 * 1024 * 1024;
@@ -25,8 +38,8 @@ struct Watched {
 }
 
 impl Watched {
-    async fn start() -> Self {
-        let server = Server::start(&[]).await;
+    async fn start(on: Framework) -> Self {
+        let server = on.start(&[]).await;
         let path = "/api/v1/sse/stream/g/ada";
         let mut watcher = StreamClient::open(server.addr, path).await;
         assert_eq!(watcher.next_event().await.event, "connected");
@@ -72,9 +85,8 @@ fn assert_refused(response: &Response, status: u16, error: &str, what: &str) {
     assert_eq!(json, json!({ "error": told }), "{what}");
 }
 
-#[tokio::test]
-async fn a_body_that_is_not_json_is_a_400() {
-    let watched = Watched::start().await;
+async fn a_body_that_is_not_json_is_a_400(on: Framework) {
+    let watched = Watched::start(on).await;
     let deep = format!(r#"{{"data":{}"#, "[".repeat(100_000));
     let cases: [(&[u8], &str); 14] = [
         (b" ", "EOF while parsing a value at line 1 column 1"),
@@ -127,9 +139,8 @@ async fn a_body_that_is_not_json_is_a_400() {
     watched.unharmed().await;
 }
 
-#[tokio::test]
-async fn json_that_is_no_send_is_a_422() {
-    let watched = Watched::start().await;
+async fn json_that_is_no_send_is_a_422(on: Framework) {
+    let watched = Watched::start(on).await;
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let (deep_client, deep_unknown) = (
         format!(r#"{{"data":1,"client":{deep}}}"#),
@@ -236,9 +247,8 @@ async fn json_that_is_no_send_is_a_422() {
     watched.unharmed().await;
 }
 
-#[tokio::test]
-async fn names_in_a_send_are_checked() {
-    let watched = Watched::start().await;
+async fn names_in_a_send_are_checked(on: Framework) {
+    let watched = Watched::start(on).await;
     let long = "x".repeat(257);
     for (field, what) in [
         ("client", "client id"),
@@ -264,9 +274,8 @@ async fn names_in_a_send_are_checked() {
     watched.unharmed().await;
 }
 
-#[tokio::test]
-async fn what_is_not_called_json_is_a_415() {
-    let watched = Watched::start().await;
+async fn what_is_not_called_json_is_a_415(on: Framework) {
+    let watched = Watched::start(on).await;
     for content_type in [
         "text/plain",
         "text/json",
@@ -316,9 +325,8 @@ async fn send_chunked(addr: SocketAddr, body: &[u8]) -> (String, String) {
     (status.to_owned(), body.to_owned())
 }
 
-#[tokio::test]
-async fn a_body_over_2_mib_is_a_413_whether_its_length_is_said_or_not() {
-    let watched = Watched::start().await;
+async fn a_body_over_2_mib_is_a_413_whether_its_length_is_said_or_not(on: Framework) {
+    let watched = Watched::start(on).await;
     let too_large = "the body has more than 2097152 bytes";
     let response = watched.send(padded(MAX_BODY + 1)).await;
     assert_refused(&response, 413, too_large, "with a length");
@@ -334,9 +342,8 @@ async fn a_body_over_2_mib_is_a_413_whether_its_length_is_said_or_not() {
     watched.unharmed().await;
 }
 
-#[tokio::test]
-async fn a_body_of_2_mib_is_taken() {
-    let mut watched = Watched::start().await;
+async fn a_body_of_2_mib_is_taken(on: Framework) {
+    let mut watched = Watched::start(on).await;
     let response = watched.send(padded(MAX_BODY)).await;
     assert_eq!(response.status, 200, "{}", response.text());
     let (status, _) = send_chunked(watched.addr(), &padded(MAX_BODY)).await;

@@ -85,6 +85,8 @@ async fn list_names_every_example() {
         stdout.starts_with("notifications   cargo run    "),
         "{stdout}"
     );
+    let on_warp = "\nnotifications   cargo run -- --framework warp   ";
+    assert!(stdout.contains(on_warp), "{stdout}");
 }
 
 #[tokio::test]
@@ -104,6 +106,10 @@ async fn the_environment_sets_what_no_argument_does() {
     let free = says(&["--port", "0"], &[("SSE_PORT", &port)]).await;
     assert!(free.starts_with(local), "{free}");
 
+    let on_warp = [("SSE_FRAMEWORK", "warp")];
+    assert!(says(&["--port", "0"], &on_warp).await.starts_with(local));
+    let line = "error: invalid value 'axum' for '--framework <FRAMEWORK>'";
+    refuses(&[], &[("SSE_FRAMEWORK", "axum")], line).await;
     let heartbeat = [("SSE_HEARTBEAT", "0s")];
     fails(&[], &heartbeat, "heartbeat must not be zero").await;
     let reap_after = [("SSE_REAP_AFTER", "0s")];
@@ -117,6 +123,10 @@ async fn settings_that_make_no_sense_are_said() {
     fails(&["--heartbeat", "0s"], &[], "heartbeat must not be zero").await;
     fails(&["--reap-after", "0ms"], &[], "reap_after must not be zero").await;
     for (args, line) in [
+        (
+            ["--framework", "Poem"],
+            "error: invalid value 'Poem' for '--framework <FRAMEWORK>'",
+        ),
         (
             ["--heartbeat", "soon"],
             "error: invalid value 'soon' for '--heartbeat <HEARTBEAT>': expected number at 0",

@@ -1,5 +1,8 @@
 //! The page in a real Chromium.
 
+#[macro_use]
+#[path = "support/frameworks.rs"]
+mod frameworks;
 mod support;
 
 use std::{
@@ -9,12 +12,19 @@ use std::{
 };
 
 use fantoccini::{Client, ClientBuilder, Locator, elements::Element};
+use frameworks::Framework;
 use futures_util::FutureExt;
 use serde_json::json;
 use tokio::process::{Child, Command};
 
 use support::{Server, spawn};
 use tempfile::TempDir;
+
+on_each_framework! {
+    the_page_shows_the_three_send_modes,
+    text_from_others_never_becomes_html,
+    a_disconnected_stream_comes_back_by_itself,
+}
 
 /// How long the browser may take for anything.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -29,8 +39,8 @@ struct Browser {
 impl Browser {
     /// Runs `test` on a new server's page, with no stream yet. The browser ends with it, however
     /// it ends.
-    async fn run(test: impl AsyncFnOnce(&Self)) {
-        let server = Server::start(&[]).await;
+    async fn run(on: Framework, test: impl AsyncFnOnce(&Self)) {
+        let server = on.start(&[]).await;
         let browser = Self::open(&server).await;
         let tested = AssertUnwindSafe(test(&browser)).catch_unwind().await;
         browser.page.close().await.expect("the browser ends");
@@ -162,9 +172,9 @@ impl Browser {
     }
 
     /// Leaves a picture for people to look at.
-    async fn picture(&self, name: &str) {
+    async fn picture(&self, name: &str, on: Framework) {
         let picture = self.page.screenshot().await.unwrap();
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.png", on.0));
         std::fs::write(path, picture).unwrap();
     }
 }
@@ -173,9 +183,8 @@ fn card(client: &str) -> String {
     format!(r#".stream[data-client="{client}"]"#)
 }
 
-#[tokio::test]
-async fn the_page_shows_the_three_send_modes() {
-    Browser::run(async |browser| {
+async fn the_page_shows_the_three_send_modes(on: Framework) {
+    Browser::run(on, async |browser| {
         browser.connect("ada", "default").await;
         browser.connect("bob", "admins").await;
         browser.connect("eve", "admins").await;
@@ -202,14 +211,13 @@ async fn the_page_shows_the_three_send_modes() {
         browser.counter("#info-delivered", "6").await;
         let delay = browser.find(&format!("{} .entry-delay", card("ada"))).await;
         assert!(delay.text().await.unwrap().ends_with("ms"));
-        browser.picture("page-modes.png").await;
+        browser.picture("page-modes", on).await;
     })
     .await;
 }
 
-#[tokio::test]
-async fn text_from_others_never_becomes_html() {
-    Browser::run(async |browser| {
+async fn text_from_others_never_becomes_html(on: Framework) {
+    Browser::run(on, async |browser| {
     browser.connect("ada", "default").await;
     let hostile =
         r#"<img src=x onerror="document.title='hacked'"><script>document.title='hacked'</script>"#;
@@ -227,9 +235,8 @@ async fn text_from_others_never_becomes_html() {
     .await;
 }
 
-#[tokio::test]
-async fn a_disconnected_stream_comes_back_by_itself() {
-    Browser::run(async |browser| {
+async fn a_disconnected_stream_comes_back_by_itself(on: Framework) {
+    Browser::run(on, async |browser| {
         browser.connect("ada", "default").await;
         let connection = connection_ids(browser).await;
         browser.click(".who [data-client='ada'] .disconnect").await;
@@ -244,7 +251,7 @@ async fn a_disconnected_stream_comes_back_by_itself() {
             .send("unicast", Some(("#send-client", "ada")), "back")
             .await;
         browser.shows("ada", &["back"]).await;
-        browser.picture("page-reconnected.png").await;
+        browser.picture("page-reconnected", on).await;
     })
     .await;
 }

@@ -3,11 +3,20 @@
 use serde_json::{Value, json};
 use sse_conformance::{End, StreamClient, request};
 
-use crate::{PATIENCE, opening, sent, support::Server, until};
+use crate::{PATIENCE, frameworks::Framework, opening, sent, until};
 
-#[tokio::test]
-async fn a_stream_that_names_no_group_is_in_the_default_one() {
-    let server = Server::start(&[]).await;
+on_each_framework! {
+    a_stream_that_names_no_group_is_in_the_default_one,
+    names_of_any_kind_go_through_the_url,
+    disconnect_ends_the_streams_of_that_client_in_that_group,
+    info_says_what_happens,
+    groups_are_listed_page_by_page,
+    a_quiet_stream_gets_heartbeats,
+    a_post_opens_a_stream_and_a_head_leaves_none,
+}
+
+async fn a_stream_that_names_no_group_is_in_the_default_one(on: Framework) {
+    let server = on.start(&[]).await;
     for (path, group) in [
         ("?id=ada", "default"),
         ("?group=&id=ada", "default"),
@@ -29,9 +38,8 @@ async fn a_stream_that_names_no_group_is_in_the_default_one() {
     }
 }
 
-#[tokio::test]
-async fn names_of_any_kind_go_through_the_url() {
-    let server = Server::start(&[]).await;
+async fn names_of_any_kind_go_through_the_url(on: Framework) {
+    let server = on.start(&[]).await;
     let (group, id) = ("größe/../ a+b?&=#", "%2F 🦀;/");
     let escape = |name: &str| -> String { name.bytes().map(|b| format!("%{b:02X}")).collect() };
     let (in_group, of_id) = (escape(group), escape(id));
@@ -52,9 +60,8 @@ async fn names_of_any_kind_go_through_the_url() {
     assert_eq!(server.done("POST", &path, "").await, json!({"closed": 2}));
 }
 
-#[tokio::test]
-async fn disconnect_ends_the_streams_of_that_client_in_that_group() {
-    let server = Server::start(&[]).await;
+async fn disconnect_ends_the_streams_of_that_client_in_that_group(on: Framework) {
+    let server = on.start(&[]).await;
     let (mut first, _) = server.stream("/g/ada").await;
     let (mut second, _) = server.stream("/g/ada").await;
     let (mut elsewhere, _) = server.stream("/other/ada").await;
@@ -75,9 +82,8 @@ async fn disconnect_ends_the_streams_of_that_client_in_that_group() {
     }
 }
 
-#[tokio::test]
-async fn info_says_what_happens() {
-    let server = Server::start(&[]).await;
+async fn info_says_what_happens(on: Framework) {
+    let server = on.start(&[]).await;
     let expect = |numbers: [u64; 6]| {
         let [connections, clients, groups, group, broadcast, delivered] = numbers;
         json!({
@@ -117,9 +123,8 @@ async fn info_says_what_happens() {
     assert_eq!(without_uptime(info), expect([1, 1, 1, 1, 1, 5]));
 }
 
-#[tokio::test]
-async fn groups_are_listed_page_by_page() {
-    let server = Server::start(&[]).await;
+async fn groups_are_listed_page_by_page(on: Framework) {
+    let server = on.start(&[]).await;
     let mut streams = Vec::new();
     for path in [
         "/b/eve",
@@ -174,9 +179,8 @@ async fn groups_are_listed_page_by_page() {
     }
 }
 
-#[tokio::test]
-async fn a_quiet_stream_gets_heartbeats() {
-    let server = Server::start(&["--heartbeat", "1s"]).await;
+async fn a_quiet_stream_gets_heartbeats(on: Framework) {
+    let server = on.start(&["--heartbeat", "1s"]).await;
     let (mut ada, opening) = server.stream("/g/ada").await;
     let heartbeat = ada.next_event().await;
     assert_eq!(heartbeat.event, "heartbeat");
@@ -192,9 +196,8 @@ async fn a_quiet_stream_gets_heartbeats() {
     assert_eq!(info["delivered"], 0);
 }
 
-#[tokio::test]
-async fn a_post_opens_a_stream_and_a_head_leaves_none() {
-    let server = Server::start(&[]).await;
+async fn a_post_opens_a_stream_and_a_head_leaves_none(on: Framework) {
+    let server = on.start(&[]).await;
     for path in [
         "/api/v1/sse/stream/g/ada",
         "/api/v1/sse/stream?group=g&id=ada",

@@ -2,11 +2,16 @@
 
 use sse_conformance::request;
 
-use crate::{SEND, Watched, assert_refused};
+use crate::{SEND, Watched, assert_refused, frameworks::Framework};
 
-#[tokio::test]
-async fn names_in_a_url_are_checked() {
-    let watched = Watched::start().await;
+on_each_framework! {
+    names_in_a_url_are_checked,
+    a_page_that_makes_no_sense_is_a_400,
+    unknown_paths_are_404_and_wrong_methods_405,
+}
+
+async fn names_in_a_url_are_checked(on: Framework) {
+    let watched = Watched::start(on).await;
     let long = "x".repeat(257);
     for (method, path, error) in [
         ("GET", "/stream", "id: missing"),
@@ -72,9 +77,8 @@ async fn names_in_a_url_are_checked() {
     watched.unharmed().await;
 }
 
-#[tokio::test]
-async fn a_page_that_makes_no_sense_is_a_400() {
-    let watched = Watched::start().await;
+async fn a_page_that_makes_no_sense_is_a_400(on: Framework) {
+    let watched = Watched::start(on).await;
     let limit = "query: limit: not a number from 1 to 1000";
     for (query, error) in [
         ("limit=0", limit),
@@ -96,9 +100,8 @@ async fn a_page_that_makes_no_sense_is_a_400() {
     watched.unharmed().await;
 }
 
-#[tokio::test]
-async fn unknown_paths_are_404_and_wrong_methods_405() {
-    let watched = Watched::start().await;
+async fn unknown_paths_are_404_and_wrong_methods_405(on: Framework) {
+    let watched = Watched::start(on).await;
     for path in [
         "/nothing",
         "/Cargo.toml",
@@ -112,6 +115,10 @@ async fn unknown_paths_are_404_and_wrong_methods_405() {
         "/api/v1/sse/stream/g/",
         "/api/v1/sse/stream/g/a/b",
         "/api/v1/sse/INFO",
+        "/api/v1/sse/info/",
+        "/api/v1/sse/groups/",
+        "/api/v1/sse/stream//",
+        "/app.js/",
     ] {
         for method in ["GET", "POST", "DELETE"] {
             let response = request(watched.addr(), method, path, &[], "").await;
