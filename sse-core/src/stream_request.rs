@@ -177,6 +177,7 @@ mod tests {
         assert!(matches!(refused, Err(StreamError::HeadOnly)));
         let response = head().open(&hub).await;
         assert_eq!(response.headers()["content-type"], "text/event-stream");
+        assert_eq!(response.into_body().into_events().unwrap_err(), "");
         assert_eq!(
             (hub.info().connections, hub.info().ended.client_gone),
             (0, 0)
