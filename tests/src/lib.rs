@@ -8,6 +8,8 @@ mod event_stream;
 mod eventually;
 #[deny(dead_code)]
 pub mod registry;
+#[deny(dead_code)]
+pub mod sink;
 mod suite;
 
 pub use client::{Call, End, Response, StreamClient, request};
