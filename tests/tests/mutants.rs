@@ -10,3 +10,5 @@ mod adapter;
 mod registry;
 #[path = "mutants/report.rs"]
 mod report;
+#[path = "mutants/sink.rs"]
+mod sink;
