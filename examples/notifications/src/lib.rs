@@ -15,4 +15,4 @@ mod serve;
 mod warp_app;
 
 pub use args::{Args, Command, Framework};
-pub use serve::{LOG_FILTER, serve};
+pub use serve::serve;

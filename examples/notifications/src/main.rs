@@ -4,12 +4,13 @@
 
 use std::{
     io::{self, Write},
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     process::ExitCode,
 };
 
 use clap::Parser;
-use notifications::{Args, Command, LOG_FILTER};
+use notifications::{Args, Command};
+use sse_net::Server;
 use tracing_subscriber::EnvFilter;
 
 /// The examples, and how to run each.
@@ -52,26 +53,20 @@ fn list() -> Result<(), String> {
 }
 
 async fn serve(args: &Args) -> Result<(), String> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_FILTER));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .init();
     let hub = args.hub().map_err(|error| error.to_string())?;
-    let listener = listen(SocketAddr::new(args.listen, args.port))?;
-    notifications::serve(args.framework, listener, hub)
-        .await
-        .map_err(|error| format!("the server failed: {error}"))
+    let server = bind(SocketAddr::new(args.listen, args.port))?;
+    match notifications::serve(args.framework, server, hub).await {}
 }
 
 /// Binds the address and says where the page is.
-fn listen(address: SocketAddr) -> Result<tokio::net::TcpListener, String> {
-    let bound = TcpListener::bind(address).and_then(|listener| {
-        listener.set_nonblocking(true)?;
-        let local = listener.local_addr()?;
-        Ok((tokio::net::TcpListener::from_std(listener)?, local))
-    });
-    let (listener, local) = bound.map_err(|error| match error.kind() {
+fn bind(address: SocketAddr) -> Result<Server, String> {
+    let bound = Server::bind(address).and_then(|server| Ok((server.local_addr()?, server)));
+    let (local, server) = bound.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => {
             let port = address.port();
             format!(
@@ -86,5 +81,5 @@ fn listen(address: SocketAddr) -> Result<tokio::net::TcpListener, String> {
         "The page is at http://{local}/ (Ctrl-C stops the server)"
     )
     .map_err(|error| error.to_string())?;
-    Ok(listener)
+    Ok(server)
 }
