@@ -17,6 +17,12 @@ pub(crate) const CARGO_DENY: CargoTool = CargoTool {
     version: "0.20.2",
 };
 
+/// Builds and runs the fuzz targets.
+pub(crate) const CARGO_FUZZ: CargoTool = CargoTool {
+    name: "cargo-fuzz",
+    version: "0.13.2",
+};
+
 /// A tool that `cargo install` builds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CargoTool {

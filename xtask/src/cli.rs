@@ -1,6 +1,6 @@
 //! What the command line can say.
 
-use crate::error::Error;
+use crate::{error::Error, soak::DEFAULT_SECONDS};
 
 /// The help text.
 pub(crate) const USAGE: &str = "\
@@ -11,6 +11,7 @@ Commands:
   check                format, lints, docs, licences; changes nothing
   fix                  apply what clippy and rustfmt can repair
   test [-- <args>...]  setup, check, then all tests; the arguments go to `cargo test`
+  soak [--seconds <n>] fuzz each target for a minute, or for n seconds
   help                 print this";
 
 /// A parsed command line.
@@ -29,6 +30,11 @@ pub(crate) enum Command {
         /// Arguments for `cargo test`.
         extra: Vec<String>,
     },
+    /// Fuzz each target for a while.
+    Soak {
+        /// How long, in seconds.
+        seconds: u32,
+    },
 }
 
 impl Command {
@@ -42,6 +48,9 @@ impl Command {
             "check" => Self::Check,
             "fix" => Self::Fix,
             "test" => return Self::parse_test(arguments),
+            "soak" => Self::Soak {
+                seconds: seconds(&mut arguments)?,
+            },
             _ => return Err(Error::ArgumentUnknown { argument: name }),
         };
         match arguments.next() {
@@ -58,6 +67,19 @@ impl Command {
             }),
             Some(argument) => Err(Error::ArgumentUnknown { argument }),
         }
+    }
+}
+
+/// What `--seconds` says; zero, which libFuzzer takes for no limit, is no answer.
+fn seconds(arguments: &mut impl Iterator<Item = String>) -> Result<u32, Error> {
+    match arguments.next() {
+        None => Ok(DEFAULT_SECONDS),
+        Some(option) if option == "--seconds" => {
+            let value = arguments.next().unwrap_or_default();
+            let seconds = value.parse().ok().filter(|seconds| *seconds > 0);
+            seconds.ok_or(Error::SecondsInvalid { value })
+        }
+        Some(argument) => Err(Error::ArgumentUnknown { argument }),
     }
 }
 
@@ -91,11 +113,30 @@ mod tests {
     }
 
     #[test]
+    fn a_soak_is_as_long_as_told() {
+        let soak = |seconds| Command::Soak { seconds };
+        assert_eq!(parse("soak").unwrap(), soak(60));
+        assert_eq!(parse("soak --seconds 5").unwrap(), soak(5));
+        for (line, wrong) in [
+            ("soak --seconds", ""),
+            ("soak --seconds 0", "0"),
+            ("soak --seconds 1m", "1m"),
+        ] {
+            assert!(matches!(
+                parse(line),
+                Err(Error::SecondsInvalid { value }) if value == wrong
+            ));
+        }
+    }
+
+    #[test]
     fn an_argument_in_the_wrong_place_is_an_error_that_names_it() {
         for (line, wrong) in [
             ("tset", "tset"),
             ("check --fast", "--fast"),
             ("test -p", "-p"),
+            ("soak 5", "5"),
+            ("soak --seconds 5 6", "6"),
         ] {
             assert!(matches!(
                 parse(line),

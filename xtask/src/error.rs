@@ -17,6 +17,11 @@ pub(crate) enum Error {
         /// What it holds.
         argument: String,
     },
+    /// `--seconds` says something that isn't a number of seconds.
+    SecondsInvalid {
+        /// What it says.
+        value: String,
+    },
     /// The program wasn't started through cargo, so it can't tell where the workspace is.
     NotStartedByCargo,
     /// The workspace root can't be entered.
@@ -44,6 +49,13 @@ pub(crate) enum Error {
     },
     /// The last step, whose own report is the last thing to print, failed.
     TestsFailed {
+        /// How the command ended.
+        status: ExitStatus,
+    },
+    /// Fuzzing has found an input for which a target fails.
+    InputFound {
+        /// The target's name.
+        target: &'static str,
         /// How the command ended.
         status: ExitStatus,
     },
@@ -89,7 +101,7 @@ impl Error {
     pub(crate) fn message(&self) -> Option<String> {
         match self {
             Self::TestsFailed { .. } => None,
-            Self::CommandMissing | Self::ArgumentUnknown { .. } => {
+            Self::CommandMissing | Self::ArgumentUnknown { .. } | Self::SecondsInvalid { .. } => {
                 Some(format!("{self}\n\n{USAGE}"))
             }
             _ => Some(self.to_string()),
@@ -99,7 +111,9 @@ impl Error {
     /// 2 for a command line that isn't understood, the tests' own code for the tests, otherwise 1.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::CommandMissing | Self::ArgumentUnknown { .. } => ExitCode::from(2),
+            Self::CommandMissing | Self::ArgumentUnknown { .. } | Self::SecondsInvalid { .. } => {
+                ExitCode::from(2)
+            }
             Self::TestsFailed { status } => status
                 .code()
                 .and_then(|code| u8::try_from(code).ok())
@@ -114,6 +128,9 @@ impl fmt::Display for Error {
         match self {
             Self::CommandMissing => f.write_str("no command given"),
             Self::ArgumentUnknown { argument } => write!(f, "unexpected argument `{argument}`"),
+            Self::SecondsInvalid { value } => {
+                write!(f, "`{value}` isn't a number of seconds, one at least")
+            }
             Self::NotStartedByCargo => {
                 f.write_str("CARGO_MANIFEST_DIR isn't set: start this as `cargo xtask <command>`")
             }
@@ -130,6 +147,10 @@ impl fmt::Display for Error {
             } => write!(f, "step `{step}`: can't start `{program}`: {source}"),
             Self::StepFailed { step, status } => write!(f, "step `{step}` failed: {status}"),
             Self::TestsFailed { status } => write!(f, "the tests failed: {status}"),
+            Self::InputFound { target, status } => write!(
+                f,
+                "the fuzz target `{target}` failed: {status}; its input is in fuzz/artifacts/{target}: move it to fuzz/regressions/{target}, where the tests find it"
+            ),
             Self::PackagesMissing { obstacle, command } => {
                 let why = match obstacle {
                     Obstacle::NoAptGet => "there is no apt-get here; what a Debian would run is",

@@ -14,6 +14,7 @@ mod cli;
 mod components;
 mod debian;
 mod error;
+mod soak;
 mod step;
 mod tasks;
 
@@ -47,5 +48,6 @@ fn run() -> Result<(), Error> {
         Command::Check => tasks::check(),
         Command::Fix => tasks::fix(),
         Command::Test { extra } => tasks::test(extra),
+        Command::Soak { seconds } => soak::soak(seconds),
     }
 }
