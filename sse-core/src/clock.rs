@@ -7,8 +7,9 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use parking_lot::Mutex;
 use slab::Slab;
+
+use crate::sync::Mutex;
 
 /// A boxed future that ends when a clock has reached a deadline.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;

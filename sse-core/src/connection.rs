@@ -1,19 +1,17 @@
-use std::{
-    fmt,
-    str::FromStr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
-    },
-};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use http::Extensions;
-use parking_lot::Mutex;
 use serde::{Serialize, Serializer};
 use smallvec::SmallVec;
 use tokio::sync::Notify;
 
-use crate::{ClientId, EventSink, GroupName, Subscribe};
+use crate::{
+    ClientId, EventSink, GroupName, Subscribe,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
+    },
+};
 
 /// Names one connection: 128 random bits, 32 hexadecimal digits as text.
 ///

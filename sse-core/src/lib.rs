@@ -8,6 +8,8 @@ mod foreign;
 mod frame;
 mod hub;
 mod last_event_id;
+#[cfg(all(test, shuttle))]
+mod models;
 mod name;
 mod notice;
 mod position;
@@ -18,6 +20,7 @@ mod sink;
 mod stream_request;
 mod stream_response;
 mod subscribe;
+mod sync;
 mod target;
 mod wire;
 

@@ -4,11 +4,10 @@ use std::{
 };
 
 use futures_core::Stream;
-use parking_lot::RwLock;
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 
-use crate::{ClientId, CloseReason, Connection, ConnectionId, GroupName};
+use crate::{ClientId, CloseReason, Connection, ConnectionId, GroupName, sync::RwLock};
 
 /// Who comes and goes.
 ///

@@ -2,6 +2,8 @@
 
 mod body;
 mod context;
+#[cfg(all(test, shuttle))]
+mod models;
 mod queue;
 mod waiting;
 

@@ -1,13 +1,9 @@
 use std::{
     collections::VecDeque,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::{
@@ -21,7 +17,13 @@ use super::{
 };
 use crate::{
     Clock, CloseReason, Connection, ConnectionId, Frame, Offer, Position, Progress, Registry,
-    SinkContext, Target, WhenFull, foreign::caught, presence::PresenceTeller,
+    SinkContext, Target, WhenFull,
+    foreign::caught,
+    presence::PresenceTeller,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// What a hub's handles, its router, its task and its streams share.

@@ -1,8 +1,9 @@
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use serde::Serialize;
 
-use crate::{CloseReason, SendMode};
+use crate::{
+    CloseReason, SendMode,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 /// What a hub counts on its way.
 #[derive(Debug, Default)]

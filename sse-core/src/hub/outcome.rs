@@ -1,17 +1,15 @@
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{collections::HashMap, fmt, sync::Arc};
 
-use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use crate::{Accepted, Position, Ticket};
+use crate::{
+    Accepted, Position, Ticket,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 /// Of how many publications the hub remembers what became of them.
 const REMEMBERED: usize = 4096;

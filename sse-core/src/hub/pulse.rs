@@ -1,16 +1,6 @@
-use std::{
-    future::poll_fn,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::Poll,
-    time::Duration,
-};
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
-use parking_lot::Mutex;
-use tokio::{runtime::Handle, sync::Notify, task::JoinHandle};
+use tokio::sync::Notify;
 
 use super::{
     core::{Core, millis},
@@ -18,7 +8,13 @@ use super::{
     wakes::Wakes,
 };
 use crate::{
-    CloseReason, Connection, ConnectionId, HeartbeatKind, Progress, RegistryError, foreign::caught,
+    CloseReason, Connection, ConnectionId, HeartbeatKind, Progress, RegistryError,
+    foreign::caught,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+        task::{Handle, JoinHandle, yield_now},
+    },
 };
 
 /// How long a hub that ends waits for its registry to take its connections out.
@@ -183,7 +179,7 @@ async fn beat(core: &Arc<Core>) {
             look_at(core, seat, &mut wakes);
         }
         drop(wakes);
-        tokio::task::yield_now().await;
+        yield_now().await;
     }
 }
 

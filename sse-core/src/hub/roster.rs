@@ -1,9 +1,11 @@
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
-use parking_lot::Mutex;
 use slab::Slab;
 
-use crate::Connection;
+use crate::{
+    Connection,
+    sync::{Mutex, atomic::Ordering},
+};
 
 /// How many slots the wheel has. What is due later than a turn of it is looked at earlier, and put
 /// back.

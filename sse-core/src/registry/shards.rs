@@ -4,7 +4,7 @@ use std::{
     hash::{BuildHasher, Hash, RandomState},
 };
 
-use parking_lot::RwLock;
+use crate::sync::RwLock;
 
 /// How many locks a map is spread over: enough that a fan-out, which holds one at a time, is
 /// seldom in the way of a connect.

@@ -6,17 +6,16 @@ use std::{
     task::{Context, Poll},
 };
 
-use parking_lot::Mutex;
-use tokio::{
-    runtime::Handle,
-    sync::{Notify, Semaphore},
-};
+use tokio::sync::{Notify, Semaphore};
 
 use super::{
     RouteError,
     slot::{Slot, Stage},
 };
-use crate::foreign::caught;
+use crate::{
+    foreign::caught,
+    sync::{Mutex, task},
+};
 
 /// How many jobs of others a caller does before it leaves the rest to a task.
 const BUDGET: usize = 16;
@@ -357,7 +356,7 @@ impl<'a, J: Send + 'static, T: Send + 'static> Worker<'a, J, T> {
     }
 
     /// Leaves what is left to a task.
-    fn rest(&self, runtime: &Handle) {
+    fn rest(&self, runtime: &task::Handle) {
         self.ingress.rest();
         drop(runtime.spawn(Relief(Arc::clone(self.ingress)).run()));
     }
@@ -368,7 +367,7 @@ impl<J: Send + 'static, T: Send + 'static> Drop for Worker<'_, J, T> {
         if self.finished || self.ingress.drain(BUDGET) {
             return;
         }
-        match Handle::try_current() {
+        match task::Handle::try_current() {
             Ok(runtime) => self.rest(&runtime),
             Err(_) => while !self.ingress.drain(BUDGET) {},
         }
@@ -386,7 +385,7 @@ impl<J: Send + 'static, T: Send + 'static> Relief<J, T> {
                 return;
             }
             self.0.rest();
-            tokio::task::yield_now().await;
+            task::yield_now().await;
         }
     }
 }

@@ -1,7 +1,6 @@
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use parking_lot::Mutex;
 use smallvec::SmallVec;
 
 use super::{
@@ -9,7 +8,7 @@ use super::{
     ingress::{Ingress, Started},
     memory::Remembered,
 };
-use crate::{Clock, Draft, IdempotencyKey, Position, Target, TokioClock};
+use crate::{Clock, Draft, IdempotencyKey, Position, Target, TokioClock, sync::Mutex};
 
 /// How many batches wait for their turn before `try_publish` fails, by default.
 const INGRESS: usize = 1024;

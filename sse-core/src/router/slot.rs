@@ -1,8 +1,7 @@
 use std::task::{Context, Poll, Waker};
 
-use parking_lot::Mutex;
-
 use super::RouteError;
+use crate::sync::Mutex;
 
 /// A job in an ingress's queue, and what became of it.
 pub(super) type Slot<J, T> = Mutex<Stage<J, T>>;

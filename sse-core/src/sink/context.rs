@@ -1,12 +1,10 @@
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{fmt, sync::Arc};
 
-use crate::{Frame, notice::Notices};
+use crate::{
+    Frame,
+    notice::Notices,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 /// What a sink gets from its hub: how to tell its client of a gap, and where to count.
 ///

@@ -6,14 +6,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use parking_lot::Mutex;
 use smallvec::SmallVec;
 
 use super::{
     CloseReason, EventSink, Offer, Progress, SinkContext, WhenFull,
     waiting::{Entry, Waiting},
 };
-use crate::Frame;
+use crate::{Frame, sync::Mutex};
 
 /// How much may leave a queue as one piece: several waiting frames are copied together up to
 /// here, so that they cost one write. A larger frame leaves alone, uncopied.

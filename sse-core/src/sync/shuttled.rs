@@ -1,0 +1,102 @@
+//! The same names over shuttle's types, with the methods that this crate calls.
+//!
+//! Shuttle runs the tasks of a model one at a time on one thread of the operating system. It
+//! chooses the next one before and after each lock, at each atomic, and where a task waits.
+
+use std::sync::PoisonError;
+
+pub(crate) use shuttle::sync::atomic;
+use shuttle::sync::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
+
+/// As parking_lot's: it isn't poisoned by a panic.
+#[derive(Debug, Default)]
+pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
+
+impl<T> Mutex<T> {
+    #[track_caller]
+    pub(crate) const fn new(value: T) -> Self {
+        Self(shuttle::sync::Mutex::new(value))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// As parking_lot's: it isn't poisoned by a panic. A task that reads it twice at once fails.
+#[derive(Debug, Default)]
+pub(crate) struct RwLock<T>(shuttle::sync::RwLock<T>);
+
+impl<T> RwLock<T> {
+    #[track_caller]
+    pub(crate) const fn new(value: T) -> Self {
+        Self(shuttle::sync::RwLock::new(value))
+    }
+
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(crate) mod task {
+    use std::{cell::Cell, future::Future, marker::PhantomData, mem};
+
+    pub(crate) use shuttle::future::yield_now;
+
+    /// The runtime that a task of a model is in.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(crate) enum Runtime {
+        /// One that polls what is spawned on it.
+        Driven,
+        /// One that nobody drives: what is spawned on it is neither polled nor dropped.
+        Undriven,
+        /// None: the task is a thread of its own.
+        None,
+    }
+
+    shuttle::thread_local! {
+        static RUNTIME: Cell<Runtime> = const { Cell::new(Runtime::Driven) };
+    }
+
+    impl Runtime {
+        /// From here on the calling task is in this one.
+        pub(crate) fn enter(self) {
+            RUNTIME.with(|runtime| runtime.set(self));
+        }
+    }
+
+    #[derive(Debug)]
+    pub(crate) struct Handle(Runtime);
+
+    impl Handle {
+        pub(crate) fn try_current() -> Result<Self, NoRuntime> {
+            match RUNTIME.with(Cell::get) {
+                Runtime::None => Err(NoRuntime),
+                runtime => Ok(Self(runtime)),
+            }
+        }
+
+        /// A model isn't over, and is stuck if nothing else can go on, before the task has ended.
+        pub(crate) fn spawn<T: Send + 'static>(
+            &self,
+            future: impl Future<Output = T> + Send + 'static,
+        ) -> JoinHandle<T> {
+            match self.0 {
+                // Forgotten: shuttle doesn't wait for a task whose handle is dropped.
+                Runtime::Driven => mem::forget(shuttle::future::spawn(future)),
+                _ => mem::forget(future),
+            }
+            JoinHandle(PhantomData)
+        }
+    }
+
+    #[derive(Debug)]
+    pub(crate) struct NoRuntime;
+
+    #[derive(Debug)]
+    pub(crate) struct JoinHandle<T>(PhantomData<fn() -> T>);
+}
