@@ -185,7 +185,13 @@ impl Core {
         reason: CloseReason,
         wakes: &mut Wakes,
     ) -> bool {
-        let first = connection.end();
+        let first = {
+            // In one step: a hub that ends at the same time has its task wait for this one too.
+            let mut leaving = self.leaving.lock();
+            let first = connection.end();
+            leaving.extend(first.then(|| connection.id()));
+            first
+        };
         // A body that is gone frees what still waited for it.
         if first || reason == CloseReason::ClientGone {
             guarded(connection, || connection.sink().close(reason));
@@ -199,7 +205,7 @@ impl Core {
         true
     }
 
-    /// Tells of an end, and has the hub's task take the connection out of the registry.
+    /// Tells of an end, the hub's task among others, which takes the connection out of the registry.
     pub(super) fn announce_end(&self, connection: &Connection, reason: CloseReason) {
         self.presence.disconnected(connection, reason);
         tracing::debug!(
@@ -208,7 +214,7 @@ impl Core {
             %reason,
             "connection ended"
         );
-        self.leave(connection.id());
+        self.left.notify_one();
     }
 
     /// Ends each live connection that `target` means; how many those were.

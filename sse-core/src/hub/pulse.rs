@@ -128,9 +128,11 @@ async fn wait(core: &Core) {
 async fn take_out(core: &Core) {
     let mut in_vain = 0;
     loop {
+        // Looked at first: nobody leaves after it.
+        let stopping = core.pulse.stopping.load(Ordering::Acquire);
         let next = core.leaving.lock().front().copied();
         let Some(id) = next else {
-            if core.pulse.stopping.load(Ordering::Acquire) {
+            if stopping {
                 return;
             }
             core.left.notified().await;
