@@ -9,6 +9,8 @@ mod counters;
 mod deliver;
 mod handle;
 mod membership;
+#[cfg(all(test, shuttle))]
+mod models;
 mod outcome;
 mod publish;
 mod pulse;

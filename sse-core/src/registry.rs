@@ -2,6 +2,8 @@
 
 mod members;
 mod memory;
+#[cfg(all(test, shuttle))]
+mod models;
 mod shards;
 
 use std::{error::Error, fmt::Debug, sync::Arc};

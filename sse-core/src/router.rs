@@ -3,6 +3,8 @@
 mod ingress;
 mod local;
 mod memory;
+#[cfg(all(test, shuttle))]
+mod models;
 mod pending;
 mod publication;
 mod slot;

@@ -17,8 +17,8 @@ use crate::{
     sync::{Mutex, task},
 };
 
-/// How many jobs of others a caller does before it leaves the rest to a task.
-const BUDGET: usize = 16;
+/// How many jobs of others a caller does before it leaves the rest to a task; fewer in models.
+const BUDGET: usize = if cfg!(shuttle) { 1 } else { 16 };
 
 /// Does jobs one at a time, in the order in which they came, without ever blocking a caller.
 ///
@@ -313,6 +313,7 @@ impl<J, T> Debug for Ingress<J, T> {
         let waiting = self.queue.lock().jobs.len();
         f.debug_struct("Ingress")
             .field("waiting", &waiting)
+            .field("places", &self.places.available_permits())
             .finish_non_exhaustive()
     }
 }
