@@ -10,7 +10,8 @@ Commands:
   setup                install the tools that the other commands need; does nothing if they are there
   check                format, lints, docs, licences; changes nothing
   fix                  apply what clippy and rustfmt can repair
-  test [-- <args>...]  setup, check, then all tests; the arguments go to `cargo test`
+  models               try what happens at the same time in thousands of interleavings
+  test [-- <args>...]  setup, check, then models and all tests; the arguments go to `cargo test`
   soak [--seconds <n>] fuzz each target for a minute, or for n seconds
   help                 print this";
 
@@ -25,6 +26,8 @@ pub(crate) enum Command {
     Check,
     /// Repair what a tool can repair.
     Fix,
+    /// The models of what happens at the same time.
+    Models,
     /// Everything that CI does.
     Test {
         /// Arguments for `cargo test`.
@@ -47,6 +50,7 @@ impl Command {
             "setup" => Self::Setup,
             "check" => Self::Check,
             "fix" => Self::Fix,
+            "models" => Self::Models,
             "test" => return Self::parse_test(arguments),
             "soak" => Self::Soak {
                 seconds: seconds(&mut arguments)?,
@@ -96,6 +100,7 @@ mod tests {
         assert_eq!(parse("setup").unwrap(), Command::Setup);
         assert_eq!(parse("check").unwrap(), Command::Check);
         assert_eq!(parse("fix").unwrap(), Command::Fix);
+        assert_eq!(parse("models").unwrap(), Command::Models);
         assert_eq!(parse("help").unwrap(), Command::Help);
         assert_eq!(parse("--help").unwrap(), Command::Help);
         assert_eq!(parse("test").unwrap(), Command::Test { extra: vec![] });

@@ -47,6 +47,7 @@ fn run() -> Result<(), Error> {
         Command::Setup => tasks::setup(),
         Command::Check => tasks::check(),
         Command::Fix => tasks::fix(),
+        Command::Models => tasks::models(),
         Command::Test { extra } => tasks::test(extra),
         Command::Soak { seconds } => soak::soak(seconds),
     }

@@ -34,10 +34,20 @@ pub(crate) fn fix() -> Result<(), Error> {
     Step::cargo("format").words("fmt --all").run()
 }
 
+/// Runs the models of what happens at the same time. They have a target directory of their own: the
+/// flag is one for every package, and would have all else built anew each time.
+pub(crate) fn models() -> Result<(), Error> {
+    Step::cargo("models")
+        .env("RUSTFLAGS", "--cfg shuttle -D warnings")
+        .words("test --package sse-core --lib --locked --target-dir target/shuttle models::")
+        .run()
+}
+
 /// Does what CI does. The tests come last and nothing is printed after their report.
 pub(crate) fn test(extra: Vec<String>) -> Result<(), Error> {
     setup()?;
     check()?;
+    models()?;
     let status = test_step(extra).status()?;
     if status.success() {
         Ok(())

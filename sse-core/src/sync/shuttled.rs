@@ -43,11 +43,12 @@ impl<T> RwLock<T> {
 }
 
 pub(crate) mod task {
-    use std::{cell::Cell, future::Future, marker::PhantomData, mem};
+    use std::{cell::Cell, future::Future, mem};
 
     pub(crate) use shuttle::future::yield_now;
 
     /// The runtime that a task of a model is in.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the models enter them"))]
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub(crate) enum Runtime {
         /// One that polls what is spawned on it.
@@ -64,6 +65,7 @@ pub(crate) mod task {
 
     impl Runtime {
         /// From here on the calling task is in this one.
+        #[cfg_attr(not(test), expect(dead_code, reason = "the models do"))]
         pub(crate) fn enter(self) {
             RUNTIME.with(|runtime| runtime.set(self));
         }
@@ -85,12 +87,13 @@ pub(crate) mod task {
             &self,
             future: impl Future<Output = T> + Send + 'static,
         ) -> JoinHandle<T> {
-            match self.0 {
-                // Forgotten: shuttle doesn't wait for a task whose handle is dropped.
-                Runtime::Driven => mem::forget(shuttle::future::spawn(future)),
-                _ => mem::forget(future),
-            }
-            JoinHandle(PhantomData)
+            JoinHandle(match self.0 {
+                Runtime::Undriven => {
+                    mem::forget(future);
+                    None
+                }
+                _ => Some(shuttle::future::spawn(future)),
+            })
         }
     }
 
@@ -98,5 +101,12 @@ pub(crate) mod task {
     pub(crate) struct NoRuntime;
 
     #[derive(Debug)]
-    pub(crate) struct JoinHandle<T>(PhantomData<fn() -> T>);
+    pub(crate) struct JoinHandle<T>(Option<shuttle::future::JoinHandle<T>>);
+
+    impl<T> Drop for JoinHandle<T> {
+        fn drop(&mut self) {
+            // Shuttle waits for no task whose handle is dropped.
+            mem::forget(self.0.take());
+        }
+    }
 }
