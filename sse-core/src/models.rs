@@ -53,7 +53,7 @@ use shuttle::{
 use sse_conformance::EventStream;
 
 /// How often a model runs under each scheduler, unless `SSE_MODEL_ITERATIONS` says otherwise.
-const ITERATIONS: usize = 3_000;
+const ITERATIONS: usize = 5_000;
 
 /// How many times the order of priorities changes in a run: few preemptions show most mistakes.
 const DEPTH: usize = 4;

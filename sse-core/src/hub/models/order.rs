@@ -58,6 +58,8 @@ fn all_see_the_same_order_from_when_they_came() {
         assert!(orders.iter().any(|order| ada[1..] == *order), "{ada:?}");
         assert_eq!(bob[0], "connected");
         assert!(ada.ends_with(&bob[1..]), "{ada:?} {bob:?}");
+        let has = |text: &str| bob.iter().any(|seen| seen == text);
+        assert_eq!(has("b1"), has("b2"), "both or none: {bob:?}");
 
         let queued: u32 = deliveries.iter().map(|delivery| delivery.queued).sum();
         assert_eq!(queued as usize, ada.len() - 1 + bob.len() - 1);
