@@ -15,4 +15,5 @@ mod serve;
 mod warp_app;
 
 pub use args::{Args, Command, Framework};
+pub use poem_app::app;
 pub use serve::serve;

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The server on poem: the page, the streams and the API, over `hub`.
-pub(crate) fn app(hub: Hub) -> impl Endpoint {
+pub fn app(hub: Hub) -> impl Endpoint {
     let streams = |route: RouteMethod| allow("GET, HEAD, POST", route);
     let api = Route::new()
         .at("/stream", streams(get(stream).post(stream).head(stream)))
