@@ -82,3 +82,33 @@ fn is_of_one_connection(error: &io::Error) -> bool {
             | Kind::Interrupted
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_accepted_socket_has_nodelay_whatever_the_listener() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let mut accept = Accept::new(listener);
+        let (client, accepted) = tokio::join!(TcpStream::connect(addr), accept.next());
+        assert!(accepted.stream.nodelay().unwrap());
+        assert_eq!(accepted.peer, client.unwrap().local_addr().unwrap());
+        assert_eq!(accepted.local, addr);
+    }
+
+    #[test]
+    fn a_lack_is_not_of_one_connection() {
+        for lack in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM] {
+            assert!(!is_of_one_connection(&lack.into()), "{lack}");
+        }
+        for gone in [Errno::CONNABORTED, Errno::CONNRESET, Errno::HOSTUNREACH] {
+            assert!(is_of_one_connection(&gone.into()), "{gone}");
+        }
+    }
+}

@@ -121,6 +121,13 @@ mod tests {
         read.ok().map(|read| read.unwrap_err().kind())
     }
 
+    #[test]
+    fn vectored_writes_go_through() {
+        let (stream, _peer) = duplex(64);
+        assert!(stream.is_write_vectored());
+        assert!(FirstBytes::new(stream, None).is_write_vectored());
+    }
+
     #[tokio::test(start_paused = true)]
     async fn silence_and_half_a_preface_time_out() {
         let late = Some(io::ErrorKind::TimedOut);

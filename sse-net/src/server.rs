@@ -35,12 +35,16 @@ const LEAST_BUFFER: usize = 8 * 1024;
 /// use std::{convert::Infallible, net::Ipv4Addr};
 ///
 /// use http_body_util::Full;
-/// use hyper::{Request, Response, body::Incoming, service::service_fn};
+/// use hyper::{
+///     Request, Response,
+///     body::{Bytes, Incoming},
+///     service::service_fn,
+/// };
 /// use sse_net::Server;
 ///
 /// # async fn run() -> std::io::Result<()> {
 /// let service = service_fn(async |_: Request<Incoming>| {
-///     Ok::<_, Infallible>(Response::new(Full::from("hello")))
+///     Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("hello")))
 /// });
 /// let server = Server::bind((Ipv4Addr::LOCALHOST, 8080).into())?;
 /// let interrupted = async { drop(tokio::signal::ctrl_c().await) };
