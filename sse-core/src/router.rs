@@ -22,6 +22,9 @@ pub use self::{
 use crate::{Position, hub::Delivered};
 
 #[doc = include_str!("docs/router.md")]
+#[doc = "```"]
+#[doc = include_str!("docs/plain_router.rs")]
+#[doc = "```"]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` isn't a router",
     note = "implement `Router` for it, or use `LocalRouter`"

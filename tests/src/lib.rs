@@ -9,6 +9,8 @@ mod eventually;
 #[deny(dead_code)]
 pub mod registry;
 #[deny(dead_code)]
+pub mod router;
+#[deny(dead_code)]
 pub mod sink;
 mod suite;
 

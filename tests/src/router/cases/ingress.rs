@@ -1,0 +1,109 @@
+//! Cases of a router that has more to do than it can.
+
+use std::{sync::Arc, task::Poll, thread};
+
+use sse_core::RouteError;
+use tokio::{task::yield_now, time::timeout};
+
+use super::{
+    recorder::{MARKER, PATIENCE},
+    support::{Subject, elsewhere, held_up, keyed, poll, publishing, settled, started, taken, to},
+};
+/// How many batches wait at the most.
+const MOST: usize = 100_000;
+
+pub(crate) async fn a_full_router_is_busy(router: Subject) {
+    let recorder = started(&router).await;
+    let _held = held_up(&router, &recorder).await;
+    let taken = taken(&router, "n", MOST + 1).await;
+    assert!(
+        taken.len() <= MOST,
+        "{} were taken while nothing could be delivered",
+        taken.len()
+    );
+}
+
+pub(crate) async fn what_was_refused_as_busy_leaves_no_trace(router: Subject) {
+    let recorder = started(&router).await;
+    let held = held_up(&router, &recorder).await;
+    let full = taken(&router, MARKER, MOST).await;
+    let mut refused = Vec::new();
+    for n in 0..3 {
+        let name = format!("n{n}");
+        match router.try_publish(keyed(&name, "k").into()) {
+            Ok(pending) => drop(pending),
+            Err(_) => refused.push(name),
+        }
+    }
+    drop(held);
+    for pending in full {
+        pending.await.expect("what was taken is accepted");
+    }
+    let delivered = settled(&router, &recorder).await;
+    let traces: Vec<_> = refused.iter().filter(|n| delivered.contains(n)).collect();
+    assert!(traces.is_empty(), "{traces:?} were refused, and delivered");
+    // There is room again for all.
+    let again = taken_again(&router).await;
+    assert!(again.is_ok(), "afterwards it answered {again:?}");
+}
+
+async fn taken_again(router: &Subject) -> Result<(), RouteError> {
+    router.try_publish(to("again").into())?.await?;
+    Ok(())
+}
+
+pub(crate) async fn publish_waits_for_its_turn(router: Subject) {
+    let recorder = started(&router).await;
+    let held = held_up(&router, &recorder).await;
+    let full = taken(&router, MARKER, MOST).await;
+    let waiting: Vec<_> = (0..3)
+        .map(|n| tokio::spawn(publishing(&router, to(&format!("n{n}")))))
+        .collect();
+    for _ in 0..8 {
+        yield_now().await;
+    }
+    drop(held);
+    for publishing in waiting {
+        let answer = publishing.await.expect("publishing doesn't panic");
+        assert!(answer.is_ok(), "publish answered {answer:?}");
+    }
+    for pending in full {
+        pending.await.expect("what was taken is accepted");
+    }
+    let mut delivered = settled(&router, &recorder).await;
+    delivered.sort_unstable();
+    assert_eq!(delivered, ["n0", "n1", "n2"]);
+}
+
+pub(crate) async fn who_waits_for_a_turn_blocks_no_thread(router: Subject) {
+    let recorder = started(&router).await;
+    let held = held_up(&router, &recorder).await;
+    let full = taken(&router, MARKER, MOST).await;
+    let mut publishing = publishing(&router, to("ada"));
+    let polled = elsewhere("publish", move || {
+        let answer = poll(publishing.as_mut());
+        (answer, publishing)
+    });
+    let (answer, publishing) = polled.await;
+    drop((held, full));
+    let answer = match answer {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => timeout(PATIENCE, publishing).await.expect("its turn comes"),
+    };
+    answer.expect("a started router accepts");
+    assert_eq!(settled(&router, &recorder).await, ["ada"]);
+}
+
+pub(crate) async fn try_publish_needs_no_runtime(router: Subject) {
+    let recorder = started(&router).await;
+    let publisher = Arc::clone(&router);
+    let outside = move || {
+        let taken = publisher.try_publish(to("ada").into());
+        taken.map(drop)
+    };
+    // In a runtime's own thread for blocking there would be one.
+    let taken = elsewhere("try_publish", || thread::spawn(outside).join()).await;
+    let taken = taken.expect("it works outside a runtime");
+    taken.expect("a free router isn't busy");
+    assert_eq!(settled(&router, &recorder).await, ["ada"]);
+}

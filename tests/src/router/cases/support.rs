@@ -1,0 +1,161 @@
+use std::{
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, Waker},
+};
+
+use sse_core::{
+    Accepted, Batch, ClientId, Deliver, Event, EventBuilder, GroupName, Pending, Position,
+    Publication, RouteError, Router, Target, Ticket,
+};
+use tokio::{
+    task::{spawn_blocking, yield_now},
+    time::timeout,
+};
+
+use super::recorder::{Held, MARKER, PATIENCE, Recorder};
+use crate::eventually;
+
+pub(crate) type Subject = Arc<dyn Router>;
+pub(crate) type Answer = Result<Vec<Accepted>, RouteError>;
+
+static TICKETS: AtomicU64 = AtomicU64::new(1);
+
+pub(crate) fn client(name: &str) -> Target {
+    Target::client(ClientId::new(name).expect("a valid client id"))
+}
+
+pub(crate) fn group(name: &str) -> GroupName {
+    GroupName::new(name).expect("a valid group name")
+}
+
+pub(crate) fn built(event: EventBuilder) -> Event {
+    event.build().expect("a valid event")
+}
+
+/// An event for `target`, with a ticket that no other has.
+pub(crate) fn publication(target: Target, event: Event) -> Publication {
+    let ticket = Ticket::new(TICKETS.fetch_add(1, Ordering::Relaxed));
+    Publication::new(target, event, ticket)
+}
+
+/// A publication for a client, by which it is known again.
+pub(crate) fn to(name: &str) -> Publication {
+    publication(client(name), built(Event::text(name)))
+}
+
+pub(crate) fn keyed(name: &str, key: &str) -> Publication {
+    let event = Event::text(name).idempotency_key(key);
+    publication(client(name), built(event))
+}
+
+/// A publication for each of these.
+pub(crate) fn batch<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Batch {
+    names.into_iter().map(|name| to(name.as_ref())).collect()
+}
+
+pub(crate) fn numbered(prefix: &str, numbers: std::ops::Range<usize>) -> Vec<String> {
+    numbers.map(|n| format!("{prefix}{n}")).collect()
+}
+
+/// Starts the router, to deliver to what is returned.
+pub(crate) async fn started(router: &Subject) -> Arc<Recorder> {
+    let recorder = Arc::new(Recorder::default());
+    start(router, &recorder).await;
+    recorder
+}
+
+pub(crate) async fn start(router: &Subject, recorder: &Arc<Recorder>) -> Position {
+    let to: Arc<dyn Deliver> = Arc::<Recorder>::clone(recorder);
+    router.start(to).await.expect("a router starts")
+}
+
+pub(crate) async fn publish(router: &Subject, batch: impl Into<Batch>) -> Vec<Accepted> {
+    let accepted = router.publish(batch.into()).await;
+    accepted.expect("a started router accepts")
+}
+
+/// As [`publish`], by way of `try_publish`.
+pub(crate) async fn take(router: &Subject, batch: impl Into<Batch>) -> Vec<Accepted> {
+    let taken = router.try_publish(batch.into());
+    let accepted = taken.expect("a free router isn't busy").await;
+    accepted.expect("what was taken is accepted")
+}
+
+/// Waits until everything that was accepted has been delivered, and says whom it was for.
+pub(crate) async fn settled(router: &Subject, recorder: &Recorder) -> Vec<String> {
+    let marker = format!("{MARKER}{}", TICKETS.fetch_add(1, Ordering::Relaxed));
+    publish(router, to(&marker)).await;
+    recorder.until(&marker).await;
+    // What a task of the router's still has to do, and shouldn't.
+    for _ in 0..8 {
+        yield_now().await;
+    }
+    recorder.names()
+}
+
+/// Has a delivery to `held` held up, on a thread of its own, until what is returned is dropped.
+pub(crate) async fn held_up(router: &Subject, recorder: &Arc<Recorder>) -> Held {
+    recorder.hold_next();
+    let held = Held(Arc::clone(recorder));
+    let router = Arc::clone(router);
+    let marker = to(&format!("{MARKER}held"));
+    drop(spawn_blocking(move || {
+        drop(router.try_publish(marker.into()));
+    }));
+    eventually("a delivery", PATIENCE, || recorder.is_held()).await;
+    held
+}
+
+/// Has `try_publish` take publications to `prefix` and a number until it is busy, at the most
+/// `most`; the answers to those that it took.
+pub(crate) async fn taken(router: &Subject, prefix: &str, most: usize) -> Vec<Pending> {
+    let (router, prefix) = (Arc::clone(router), prefix.to_owned());
+    elsewhere("try_publish", move || {
+        let mut taken = Vec::new();
+        while taken.len() < most {
+            match router.try_publish(to(&format!("{prefix}{}", taken.len())).into()) {
+                Ok(pending) => taken.push(pending),
+                Err(RouteError::Busy) => break,
+                Err(error) => panic!("try_publish answered {error:?}"),
+            }
+        }
+        taken
+    })
+    .await
+}
+
+/// Does `act` on another thread, which it must not block.
+pub(crate) async fn elsewhere<T: Send + 'static>(
+    what: &str,
+    act: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let done = timeout(PATIENCE, spawn_blocking(act)).await;
+    let done = done.unwrap_or_else(|_| panic!("{what} has blocked its thread for {PATIENCE:?}"));
+    done.unwrap_or_else(|error| match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(error) => panic!("{what}: {error}"),
+    })
+}
+
+/// A publication that can be polled anywhere.
+pub(crate) type Publishing = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+pub(crate) fn publishing(router: &Subject, batch: impl Into<Batch>) -> Publishing {
+    let (router, batch) = (Arc::clone(router), batch.into());
+    Box::pin(async move { router.publish(batch).await })
+}
+
+pub(crate) fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Polls `future` up to `times` times, then drops it.
+pub(crate) fn poll_and_drop<T>(future: impl Future<Output = T>, times: usize) {
+    let mut future = pin!(future);
+    let done = (0..times).any(|_| poll(future.as_mut()).is_ready());
+    let _ = done;
+}
