@@ -10,7 +10,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::{
     RouteError,
-    slot::{Slot, Stage},
+    slot::{Entered, Slot, Stage},
 };
 use crate::{
     foreign::caught,
@@ -60,12 +60,6 @@ pub(super) enum Started<T, F> {
     Done(T),
     /// It will be done whatever becomes of this future.
     Queued(F),
-}
-
-/// What became of a job that was brought in.
-enum Entered<J, T> {
-    Done(Result<T, RouteError>),
-    Queued(Arc<Slot<J, T>>),
 }
 
 impl<J: Send + 'static, T: Send + 'static> Ingress<J, T> {
@@ -158,6 +152,11 @@ impl<J: Send + 'static, T: Send + 'static> Ingress<J, T> {
             free.await;
         }
         self.places.close();
+    }
+
+    /// Whether it takes no more jobs.
+    pub(super) fn is_closed(&self) -> bool {
+        self.queue.lock().closed
     }
 
     /// Does `job` if nobody is at work and none is left, without taking a place in the queue.

@@ -108,6 +108,9 @@ impl From<Publication> for Prepared {
 #[async_trait]
 impl Router for LocalRouter {
     async fn start(&self, to: Arc<dyn Deliver>) -> Result<Position, RouteError> {
+        if self.ingress.is_closed() {
+            return Err(RouteError::Closed);
+        }
         let epoch = getrandom::u64().map_err(RouteError::backend)?;
         let head = Position::new(epoch, 0);
         let (own, head) = self.order.to.get_or_init(|| (Arc::clone(&to), head));
