@@ -85,6 +85,7 @@ suite! {
         a_refused_publication_uses_no_key_up: R7;
         of_two_at_once_one_is_a_duplicate: R7;
         shutdown_returns_when_all_is_delivered: R9;
+        a_shutdown_waits_for_the_delivery_that_is_made: R9;
         publishing_beside_a_shutdown_is_delivered_or_closed: R9;
     }
 }

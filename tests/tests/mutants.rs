@@ -10,5 +10,7 @@ mod adapter;
 mod registry;
 #[path = "mutants/report.rs"]
 mod report;
+#[path = "mutants/router.rs"]
+mod router;
 #[path = "mutants/sink.rs"]
 mod sink;

@@ -50,7 +50,7 @@ pub(crate) async fn a_batch_is_delivered_in_its_order(router: Subject) {
 }
 
 /// Events in which everything occurs that an event can have.
-fn events() -> Vec<Event> {
+fn events(key: &str) -> Vec<Event> {
     let events = [
         Event::text("plain"),
         Event::text("two\nlines\r\nand a third\r"),
@@ -60,7 +60,7 @@ fn events() -> Vec<Event> {
         Event::text("with a retry").retry(Duration::from_secs(7)),
         Event::text("with a comment").comment("said by the way"),
         Event::text("conflated").conflation_key("c"),
-        Event::text("keyed").idempotency_key("k"),
+        Event::text("keyed").idempotency_key(key),
         Event::text("transient").transient(),
         Event::text("of all")
             .event("e")
@@ -74,18 +74,22 @@ fn events() -> Vec<Event> {
 
 pub(crate) async fn frames_are_the_events_that_were_published(router: Subject) {
     let recorder = started(&router).await;
-    for event in events() {
+    for event in events("k") {
         publish(&router, publication(client("alone"), event)).await;
     }
-    let together = events().into_iter();
+    let together = events("j").into_iter();
     let together: Batch = together
         .map(|e| publication(client("together"), e))
         .collect();
     publish(&router, together).await;
     settled(&router, &recorder).await;
     let routed = recorder.routed();
-    assert_eq!(routed.len(), 2 * events().len(), "how many were delivered");
-    for (routed, event) in routed.iter().zip(events().iter().cycle()) {
+    assert_eq!(
+        routed.len(),
+        2 * events("k").len(),
+        "how many were delivered"
+    );
+    for (routed, event) in routed.iter().zip(events("k").iter().cycle()) {
         let expected = Frame::new(event, routed.frame.position());
         assert_eq!(
             routed.frame.bytes(),

@@ -7,7 +7,7 @@ use tokio::{task::yield_now, time::timeout};
 
 use super::{
     recorder::{MARKER, PATIENCE},
-    support::{Subject, elsewhere, held_up, keyed, poll, publishing, settled, started, taken, to},
+    support::{Subject, elsewhere, held_up, poll, publishing, settled, started, taken, to},
 };
 /// How many batches wait at the most.
 const MOST: usize = 100_000;
@@ -30,7 +30,7 @@ pub(crate) async fn what_was_refused_as_busy_leaves_no_trace(router: Subject) {
     let mut refused = Vec::new();
     for n in 0..3 {
         let name = format!("n{n}");
-        match router.try_publish(keyed(&name, "k").into()) {
+        match router.try_publish(to(&name).into()) {
             Ok(pending) => drop(pending),
             Err(_) => refused.push(name),
         }

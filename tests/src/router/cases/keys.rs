@@ -38,17 +38,12 @@ pub(crate) async fn a_duplicate_has_the_firsts_position(router: Subject) {
 
 pub(crate) async fn a_key_counts_in_its_own_batch(router: Subject) {
     let recorder = started(&router).await;
-    let batch = [
-        keyed("ada", "k"),
-        to("bob"),
-        keyed("ada", "k"),
-        keyed("ada", "j"),
-    ];
+    let batch = [keyed("ada", "k"), to("bob"), keyed("ada", "k")];
     let answers = publish(&router, batch.into_iter().collect::<Batch>()).await;
     let duplicates: Vec<_> = answers.iter().map(|answer| answer.duplicate).collect();
-    assert_eq!(duplicates, [false, false, true, false]);
+    assert_eq!(duplicates, [false, false, true]);
     let names = settled(&router, &recorder).await;
-    assert_eq!(names, ["ada", "bob", "ada"]);
+    assert_eq!(names, ["ada", "bob"]);
 }
 
 pub(crate) async fn a_key_is_one_for_its_target_only(router: Subject) {

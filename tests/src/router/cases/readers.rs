@@ -17,7 +17,9 @@ use tokio::time::timeout;
 
 use super::{
     recorder::PATIENCE,
-    support::{Publishing, Subject, built, client, elsewhere, poll, publishing, started, to},
+    support::{
+        Publishing, Subject, built, client, elsewhere, poll, publish, publishing, started, to,
+    },
 };
 use crate::eventually;
 
@@ -77,6 +79,8 @@ async fn woken(router: &Subject, call: impl FnOnce() + Send + 'static) {
         .attach(reader, Arc::<Calling>::clone(&sink))
         .await
         .expect("a sink can be attached");
+    // A hub ignores a first position that isn't after the head, which is another case.
+    publish(router, to("nobody")).await;
     *sink.call.lock().expect("no call panicked") = Some(Box::new(call));
     let publisher = hub.clone();
     elsewhere("waking a reader that publishes", move || {
