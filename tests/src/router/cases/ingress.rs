@@ -1,14 +1,26 @@
 //! Cases of a router that has more to do than it can.
 
-use std::{sync::Arc, task::Poll, thread};
+use std::{
+    future::poll_fn,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::Poll,
+    thread,
+};
 
 use sse_core::RouteError;
-use tokio::{task::yield_now, time::timeout};
+use tokio::time::timeout;
 
 use super::{
     recorder::{MARKER, PATIENCE},
-    support::{Subject, elsewhere, held_up, poll, publishing, settled, started, taken, to},
+    support::{
+        Subject, elsewhere, held_up, poll, publishing, settled, started, taken, to,
+        tried_or_blocked,
+    },
 };
+
 /// How many batches wait at the most.
 const MOST: usize = 100_000;
 
@@ -56,12 +68,22 @@ pub(crate) async fn publish_waits_for_its_turn(router: Subject) {
     let recorder = started(&router).await;
     let held = held_up(&router, &recorder).await;
     let full = taken(&router, MARKER, MOST).await;
+    let polled = Arc::new(AtomicUsize::new(0));
     let waiting: Vec<_> = (0..3)
-        .map(|n| tokio::spawn(publishing(&router, to(&format!("n{n}")))))
+        .map(|n| {
+            let mut publishing = publishing(&router, to(&format!("n{n}")));
+            let polled = Arc::clone(&polled);
+            tokio::spawn(async move {
+                let answer = poll_fn(|cx| Poll::Ready(publishing.as_mut().poll(cx))).await;
+                polled.fetch_add(1, Ordering::SeqCst);
+                match answer {
+                    Poll::Ready(answer) => answer,
+                    Poll::Pending => publishing.await,
+                }
+            })
+        })
         .collect();
-    for _ in 0..8 {
-        yield_now().await;
-    }
+    tried_or_blocked(|| polled.load(Ordering::SeqCst) == 3).await;
     drop(held);
     for publishing in waiting {
         let answer = publishing.await.expect("publishing doesn't panic");

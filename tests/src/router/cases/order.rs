@@ -3,24 +3,21 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Barrier},
-    time::Duration,
 };
 
 use sse_core::{Accepted, Position, RouteError};
 use tokio::{
     runtime::Handle,
     task::{spawn_blocking, yield_now},
-    time::timeout,
 };
 
 use super::{
-    recorder::{PATIENCE, Recorder},
+    recorder::Recorder,
     support::{
         Subject, batch, held_up, numbered, poll, publish, publishing, settled, started, take,
-        taken, to,
+        taken, to, tried_or_blocked,
     },
 };
-use crate::eventually;
 
 pub(crate) async fn the_order_is_that_of_publishing(router: Subject) {
     let recorder = started(&router).await;
@@ -93,9 +90,6 @@ pub(crate) async fn the_answers_positions_are_the_delivered_ones(router: Subject
     assert_eq!(answered, delivered);
 }
 
-/// Within which whoever tries to publish is done with it, or blocked.
-const TRIED: Duration = Duration::from_secs(1);
-
 pub(crate) async fn one_call_is_made_at_a_time(router: Subject) {
     let recorder = started(&router).await;
     let held = held_up(&router, &recorder).await;
@@ -104,9 +98,9 @@ pub(crate) async fn one_call_is_made_at_a_time(router: Subject) {
         drop(router.try_publish(batch(["b1", "b2"])));
         drop(poll(publishing.as_mut()));
     });
-    // Both were tried, or one is inside too. Whether trying blocks a thread is another case.
+    // Both were tried, or one is inside too.
     let tried = || beside.is_finished() || recorder.has_overlapped();
-    drop(timeout(TRIED, eventually("two tries", PATIENCE, tried)).await);
+    tried_or_blocked(tried).await;
     drop(held);
     drop(beside.await);
     assert!(!recorder.has_overlapped(), "two calls were made at once");

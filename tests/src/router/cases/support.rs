@@ -5,6 +5,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use sse_core::{
@@ -139,6 +140,13 @@ pub(crate) async fn elsewhere<T: Send + 'static>(
         Ok(panic) => std::panic::resume_unwind(panic),
         Err(error) => panic!("{what}: {error}"),
     })
+}
+
+/// Waits until what was tried elsewhere is done, or seems to block: whether it does is the business
+/// of a case of its own.
+pub(crate) async fn tried_or_blocked(done: impl FnMut() -> bool + Send) {
+    let tried = eventually("what was tried", PATIENCE, done);
+    drop(timeout(Duration::from_secs(1), tried).await);
 }
 
 /// A publication that can be polled anywhere.
