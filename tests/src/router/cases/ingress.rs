@@ -11,7 +11,7 @@ use std::{
 };
 
 use sse_core::RouteError;
-use tokio::time::timeout;
+use tokio::{runtime::Handle, task::spawn_blocking, time::timeout};
 
 use super::{
     recorder::{MARKER, PATIENCE},
@@ -73,13 +73,17 @@ pub(crate) async fn publish_waits_for_its_turn(router: Subject) {
         .map(|n| {
             let mut publishing = publishing(&router, to(&format!("n{n}")));
             let polled = Arc::clone(&polled);
-            tokio::spawn(async move {
-                let answer = poll_fn(|cx| Poll::Ready(publishing.as_mut().poll(cx))).await;
-                polled.fetch_add(1, Ordering::SeqCst);
-                match answer {
-                    Poll::Ready(answer) => answer,
-                    Poll::Pending => publishing.await,
-                }
+            let runtime = Handle::current();
+            // On a thread that may be blocked: whether it is, is another case.
+            spawn_blocking(move || {
+                runtime.block_on(async {
+                    let answer = poll_fn(|cx| Poll::Ready(publishing.as_mut().poll(cx))).await;
+                    polled.fetch_add(1, Ordering::SeqCst);
+                    match answer {
+                        Poll::Ready(answer) => answer,
+                        Poll::Pending => publishing.await,
+                    }
+                })
             })
         })
         .collect();

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -167,15 +167,6 @@ impl Deliver for Recorder {
 impl fmt::Debug for Recorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Recorder").finish_non_exhaustive()
-    }
-}
-
-/// A delivery that is held up for as long as this lives.
-pub(crate) struct Held(pub(crate) Arc<Recorder>);
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.0.let_go();
     }
 }
 

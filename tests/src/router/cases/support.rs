@@ -5,7 +5,8 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use sse_core::{
@@ -13,11 +14,11 @@ use sse_core::{
     Publication, RouteError, Router, Target, Ticket,
 };
 use tokio::{
-    task::{spawn_blocking, yield_now},
+    task::{JoinHandle, spawn_blocking, yield_now},
     time::timeout,
 };
 
-use super::recorder::{Held, MARKER, PATIENCE, Recorder};
+use super::recorder::{MARKER, PATIENCE, Recorder};
 use crate::eventually;
 
 pub(crate) type Subject = Arc<dyn Router>;
@@ -98,15 +99,36 @@ pub(crate) async fn settled(router: &Subject, recorder: &Recorder) -> Vec<String
     recorder.names()
 }
 
-/// Has a delivery to `held` held up, on a thread of its own, until what is returned is dropped.
+/// A delivery that is held up for as long as this lives.
+pub(crate) struct Held {
+    recorder: Arc<Recorder>,
+    /// The answer to what is held up, for a router to know that it is awaited.
+    _answer: JoinHandle<Result<Pending, RouteError>>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.recorder.let_go();
+    }
+}
+
+/// Has a delivery held up, on a thread of its own.
 pub(crate) async fn held_up(router: &Subject, recorder: &Arc<Recorder>) -> Held {
     recorder.hold_next();
-    let held = Held(Arc::clone(recorder));
     let router = Arc::clone(router);
-    let marker = to(&format!("{MARKER}held"));
-    drop(spawn_blocking(move || {
-        drop(router.try_publish(marker.into()));
-    }));
+    let deadline = Instant::now() + PATIENCE;
+    let held = Held {
+        recorder: Arc::clone(recorder),
+        _answer: spawn_blocking(move || {
+            loop {
+                match router.try_publish(to(&format!("{MARKER}held")).into()) {
+                    // What came before may still have to be put away.
+                    Err(RouteError::Busy) if Instant::now() < deadline => thread::yield_now(),
+                    taken => break taken,
+                }
+            }
+        }),
+    };
     eventually("a delivery", PATIENCE, || recorder.is_held()).await;
     held
 }
@@ -144,9 +166,11 @@ pub(crate) async fn elsewhere<T: Send + 'static>(
 
 /// Waits until what was tried elsewhere is done, or seems to block: whether it does is the business
 /// of a case of its own.
-pub(crate) async fn tried_or_blocked(done: impl FnMut() -> bool + Send) {
-    let tried = eventually("what was tried", PATIENCE, done);
-    drop(timeout(Duration::from_secs(1), tried).await);
+pub(crate) async fn tried_or_blocked(mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(1);
+    while !done() && Instant::now() < deadline {
+        yield_now().await;
+    }
 }
 
 /// A publication that can be polled anywhere.
