@@ -5,12 +5,14 @@
 mod broken;
 #[path = "router/order.rs"]
 mod order;
+#[path = "router/posting.rs"]
+mod posting;
 #[path = "router/state.rs"]
 mod state;
 
 use sse_conformance::router::violations;
 
-use self::broken::Broken;
+use self::{broken::Broken, posting::Posting};
 use crate::report::{assert_caught, faults};
 
 faults! {
@@ -98,7 +100,12 @@ fn every_broken_router_is_found_out() {
     );
 }
 
-/// What keeps events passes too.
+#[test]
+fn a_router_that_delivers_after_it_answers_breaks_nothing() {
+    assert_eq!(violations(|| async { Posting::new() }), []);
+}
+
+/// It keeps events: the cases about positions have something to look at.
 #[test]
 fn the_router_that_the_mutants_are_made_of_breaks_nothing() {
     assert_eq!(violations(|| async { Broken::new(None) }), []);

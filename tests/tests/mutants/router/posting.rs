@@ -1,0 +1,121 @@
+use std::{fmt, sync::Arc};
+
+use parking_lot::Mutex;
+use sse_core::{
+    Accepted, Batch, Deliver, Pending, Position, RouteError, Routed, Router, async_trait,
+};
+use tokio::{
+    sync::{mpsc, watch},
+    task::yield_now,
+};
+
+use super::order::{Order, Ordered};
+
+/// A router whose own task delivers, some time after the answer, as one does that reads a log.
+pub(super) struct Posting {
+    state: Mutex<State>,
+    ended: watch::Sender<bool>,
+}
+
+struct State {
+    order: Order,
+    to: Option<Arc<dyn Deliver>>,
+    post: Option<mpsc::Sender<Vec<Routed>>>,
+    closed: bool,
+}
+
+type Place = mpsc::OwnedPermit<Vec<Routed>>;
+
+impl Posting {
+    pub(super) fn new() -> Self {
+        Self {
+            state: Mutex::new(State {
+                order: Order::new(None),
+                to: None,
+                post: None,
+                closed: false,
+            }),
+            ended: watch::Sender::new(false),
+        }
+    }
+
+    fn post(&self) -> Result<mpsc::Sender<Vec<Routed>>, RouteError> {
+        let state = self.state.lock();
+        if state.closed {
+            return Err(RouteError::Closed);
+        }
+        state.post.clone().ok_or(RouteError::NotStarted)
+    }
+
+    fn accept(&self, place: Place, batch: Batch) -> Result<Vec<Accepted>, RouteError> {
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err(RouteError::Closed);
+        }
+        let Ordered { accepted, routed } = state.order.order(batch);
+        drop(place.send(routed));
+        Ok(accepted)
+    }
+}
+
+#[async_trait]
+impl Router for Posting {
+    async fn start(&self, to: Arc<dyn Deliver>) -> Result<Position, RouteError> {
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err(RouteError::Closed);
+        }
+        let head = Order::at(state.order.sequence);
+        if let Some(own) = &state.to {
+            let same = Arc::ptr_eq(own, &to);
+            return same.then_some(head).ok_or(RouteError::Started);
+        }
+        state.to = Some(Arc::clone(&to));
+        let (post, mut posted) = mpsc::channel::<Vec<Routed>>(64);
+        state.post = Some(post);
+        let ended = self.ended.clone();
+        tokio::spawn(async move {
+            while let Some(routed) = posted.recv().await {
+                yield_now().await;
+                drop(to.deliver(&routed));
+            }
+            ended.send_replace(true);
+        });
+        Ok(head)
+    }
+
+    async fn publish(&self, batch: Batch) -> Result<Vec<Accepted>, RouteError> {
+        let place = self.post()?.reserve_owned().await;
+        let accepted = self.accept(place.map_err(|_| RouteError::Closed)?, batch)?;
+        yield_now().await;
+        Ok(accepted)
+    }
+
+    fn try_publish(&self, batch: Batch) -> Result<Pending, RouteError> {
+        let place = self.post()?.try_reserve_owned();
+        let accepted = self.accept(place.map_err(|_| RouteError::Busy)?, batch)?;
+        Ok(Pending::later(async {
+            yield_now().await;
+            Ok(accepted)
+        }))
+    }
+
+    async fn shutdown(&self) {
+        let started = {
+            let mut state = self.state.lock();
+            state.closed = true;
+            drop(state.post.take());
+            state.to.is_some()
+        };
+        if started {
+            // Its sender is this router's own.
+            let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
+        }
+    }
+}
+
+impl fmt::Debug for Posting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Posting").finish_non_exhaustive()
+    }
+}
