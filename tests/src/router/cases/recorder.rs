@@ -7,6 +7,7 @@ use std::{
 };
 
 use sse_core::{Deliver, Delivered, Lost, Position, Routed, Scope};
+use tokio::task::block_in_place;
 
 use crate::eventually;
 
@@ -146,8 +147,12 @@ impl Deliver for Recorder {
         if log.hold == Hold::Next {
             log.hold = Hold::Held;
             let held = |log: &mut Log| log.hold == Hold::Held;
-            let waited = self.let_go.wait_timeout_while(log, HELD_AT_MOST, held);
+            // It may be a worker of the case's runtime, which would take the timers along.
+            let waited = block_in_place(|| self.let_go.wait_timeout_while(log, HELD_AT_MOST, held));
             log = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if log.hold == Hold::Held {
+                log.hold = Hold::None;
+            }
         }
         let act = log.inside_next.take();
         drop(log);
