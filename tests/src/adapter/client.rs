@@ -1,11 +1,15 @@
-use std::{collections::VecDeque, net::SocketAddr, time::Duration};
+use std::{
+    collections::VecDeque,
+    net::{Shutdown, SocketAddr},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use hyper::{body::Incoming, client::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
+use tokio::{net::TcpStream, time::timeout};
 
 use crate::{Dispatched, End, EventStream, StreamClient};
 
@@ -109,9 +113,10 @@ pub(super) struct Http2Client {
     waiting: VecDeque<Dispatched>,
     body: Vec<u8>,
     failed: bool,
-    connection: JoinHandle<()>,
+    /// The same socket once more: hyper keeps its own open as long as it can.
+    socket: std::net::TcpStream,
     /// Without it the connection would end after its last stream.
-    _sender: http2::SendRequest<Empty<Bytes>>,
+    sender: http2::SendRequest<Empty<Bytes>>,
 }
 
 impl Http2Client {
@@ -129,12 +134,13 @@ impl Http2Client {
         method: Method,
         path: &str,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        let socket = TcpStream::connect(addr).await?;
-        socket.set_nodelay(true)?;
+        let socket = TcpStream::connect(addr).await?.into_std()?;
+        let own = TcpStream::from_std(socket.try_clone()?)?;
+        own.set_nodelay(true)?;
         let (mut sender, connection) =
-            http2::handshake(TokioExecutor::new(), TokioIo::new(socket)).await?;
+            http2::handshake(TokioExecutor::new(), TokioIo::new(own)).await?;
         // How it ends, the stream tells.
-        let connection = tokio::spawn(async move { drop(connection.await) });
+        tokio::spawn(async move { drop(connection.await) });
         let request = Request::builder()
             .method(method)
             .uri(format!("http://{addr}{path}"))
@@ -146,8 +152,8 @@ impl Http2Client {
             waiting: VecDeque::new(),
             body: Vec::new(),
             failed: false,
-            connection,
-            _sender: sender,
+            socket,
+            sender,
         })
     }
 
@@ -155,14 +161,19 @@ impl Http2Client {
         self.response.headers()
     }
 
-    /// Closes the TCP connection.
-    pub(super) fn close_connection(self) {
-        self.connection.abort();
+    /// Closes the TCP connection (FIN), and nothing before it.
+    ///
+    /// # Panics
+    ///
+    /// It is closed already.
+    pub(super) fn close_connection(&self) {
+        let closed = self.socket.shutdown(Shutdown::Write);
+        closed.expect("the connection is open");
     }
 
     /// Resets the stream, and returns what keeps its connection open.
     pub(super) fn reset_stream(self) -> impl Send {
-        (self._sender, self.connection)
+        self.sender
     }
 
     async fn next(&mut self) -> Option<Dispatched> {
