@@ -24,6 +24,7 @@ mod sync;
 mod target;
 mod wire;
 
+/// The macro of the `async-trait` crate: implementing a trait of this one needs no other.
 pub use async_trait::async_trait;
 pub use clock::{Clock, ManualClock, Sleep, TokioClock};
 pub use connection::{Connection, ConnectionId, ParseConnectionIdError};

@@ -88,12 +88,20 @@ pub enum RegistryError {
     /// There is no such connection (any more).
     #[error("connection {0} isn't in the registry")]
     Unknown(ConnectionId),
-    /// The registry's backend failed.
+    /// The registry won't do it, for a reason of its own; nothing changed.
+    #[error("the registry refused")]
+    Refused(#[source] Box<dyn Error + Send + Sync>),
+    /// The registry's backend failed; whether it did what it was asked isn't known.
     #[error("the registry's backend failed")]
     Backend(#[source] Box<dyn Error + Send + Sync>),
 }
 
 impl RegistryError {
+    /// Why the registry won't do what it was asked.
+    pub fn refused(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Refused(reason.into())
+    }
+
     /// What a backend reports.
     pub fn backend(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Backend(error.into())

@@ -12,7 +12,7 @@ use http::{
 };
 use http_body::{Body, Frame};
 
-use crate::{EventBody, NameError, SubscribeError, Subscription};
+use crate::{EventBody, NameError, RegistryError, SubscribeError, Subscription};
 
 /// The headers of every stream, on every version of HTTP: no cache and no proxy may hold it back
 /// or change it.
@@ -123,6 +123,9 @@ impl StreamError {
             Self::HeadOnly => StatusCode::OK,
             Self::Subscribe(SubscribeError::NoRuntime | SubscribeError::Random(_)) => {
                 StatusCode::INTERNAL_SERVER_ERROR
+            }
+            Self::Subscribe(SubscribeError::Registry(RegistryError::Refused(_))) => {
+                StatusCode::FORBIDDEN
             }
             Self::Subscribe(_) => StatusCode::SERVICE_UNAVAILABLE,
         }

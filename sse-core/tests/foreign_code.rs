@@ -11,11 +11,12 @@ use std::{
     time::Duration,
 };
 
+use http::{HeaderMap, Method, StatusCode};
 use serde_json::json;
 use sse_core::{
     CloseReason, Connection, ConnectionId, EventSink, Frame, GroupName, Hub, ManualClock,
-    MemoryRegistry, Offer, OutcomeError, Progress, Registry, RegistryError, RegistryStats, Target,
-    WhenFull, async_trait,
+    MembershipError, MemoryRegistry, Offer, OutcomeError, Progress, Registry, RegistryError,
+    RegistryStats, StreamRequest, Target, WhenFull, async_trait,
 };
 use support::{eventually, open, panic_quietly, pass, subscribe, text};
 
@@ -133,6 +134,9 @@ struct BadRegistry(MemoryRegistry);
 #[async_trait]
 impl Registry for BadRegistry {
     async fn insert(&self, connection: Arc<Connection>) -> Result<(), RegistryError> {
+        if connection.client().as_str() == "unwanted" {
+            return Err(RegistryError::refused("not this one"));
+        }
         self.0.insert(connection).await
     }
 
@@ -141,6 +145,9 @@ impl Registry for BadRegistry {
     }
 
     async fn join(&self, id: ConnectionId, group: GroupName) -> Result<bool, RegistryError> {
+        if group.as_str() == "full" {
+            return Err(RegistryError::refused("full"));
+        }
         self.0.join(id, group).await
     }
 
@@ -161,6 +168,26 @@ impl Registry for BadRegistry {
     fn stats(&self) -> RegistryStats {
         self.0.stats()
     }
+}
+
+#[tokio::test]
+async fn a_registry_may_refuse() {
+    let hub = Hub::builder()
+        .registry(BadRegistry::default())
+        .build()
+        .unwrap();
+    let request = StreamRequest::new(&Method::GET, &HeaderMap::new(), None);
+    let response = request.client("unwanted").open(&hub).await;
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    assert_eq!(hub.info().connections, 0);
+
+    let _ada = open(&hub, "ada", &[]).await;
+    let ada = hub.connections(&Target::everybody()).pop().unwrap();
+    let refused = ada.join("full").await;
+    let Err(MembershipError::Registry(RegistryError::Refused(reason))) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(reason.to_string(), "full");
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 //! The suite for a [`Registry`].
 //!
 //! The names of clients and groups that it uses are of letters, digits and `-`, so that a registry
-//! may give others a meaning of their own, as patterns.
+//! may give others a meaning of their own, as patterns. A case puts up to 100 connections into a
+//! group, and expects no insert or join to be refused that the contract doesn't: a registry with
+//! limits is given to it with limits above that.
 
 mod cases;
 mod rules;
@@ -43,6 +45,7 @@ suite! {
         a_stranger_can_neither_join_nor_leave: R4;
         a_join_that_returned_is_in_effect: R4;
         a_leave_that_returned_is_in_effect: R4;
+        a_group_is_told_by_its_exact_name: R4;
         a_client_is_each_of_its_connections: R5;
         clients_are_each_of_their_connections: R5;
         a_connection_is_itself_alone: R5;

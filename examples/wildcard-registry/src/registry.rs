@@ -1,5 +1,6 @@
 use std::{
-    collections::{BTreeSet, HashMap, HashSet, hash_map::Entry},
+    borrow::Cow,
+    collections::{HashMap, HashSet, hash_map::Entry},
     sync::Arc,
 };
 
@@ -14,7 +15,7 @@ use crate::pattern::{is_pattern, matches};
 /// A registry whose groups may be patterns: a member of `orders.*` is meant by `orders.eu`.
 ///
 /// Parts are separated by dots; `*` stands for any one part. Sending to a pattern reaches the
-/// members of that very pattern.
+/// members of that very pattern and no others.
 ///
 /// Everything is behind one lock, which makes the contract easy to keep: a change is whole, and a
 /// visit sees it or doesn't. Sending to a group costs a look at each pattern in use.
@@ -27,7 +28,7 @@ struct State {
     clients: HashMap<ClientId, HashSet<ConnectionId>>,
     groups: HashMap<GroupName, HashSet<ConnectionId>>,
     /// The groups with members whose names are patterns.
-    patterns: BTreeSet<GroupName>,
+    patterns: HashSet<GroupName>,
 }
 
 #[derive(Debug)]
@@ -62,39 +63,25 @@ impl State {
         }
     }
 
-    /// The groups that sending to `name` means: itself, and the patterns that match it.
-    fn meant(&self, name: &GroupName) -> impl Iterator<Item = &HashSet<ConnectionId>> {
-        let patterns = self
-            .patterns
-            .iter()
-            .filter(move |pattern| *pattern != name && matches(pattern.as_str(), name.as_str()));
-        let itself = self.groups.get(name);
-        itself
-            .into_iter()
-            .chain(patterns.map(|pattern| &self.groups[pattern]))
-    }
-
-    fn is_in(&self, id: ConnectionId, name: &GroupName) -> bool {
-        self.meant(name).any(|members| members.contains(&id))
-    }
-
-    /// The connections of a scope, each once.
-    fn of(&self, scope: &Scope) -> Vec<ConnectionId> {
-        match scope {
-            Scope::Client(client) => self.of_client(client).collect(),
-            Scope::Clients(clients) => clients.iter().flat_map(|c| self.of_client(c)).collect(),
-            Scope::Connection(id) => vec![*id],
-            Scope::Group(group) => {
-                let members: HashSet<_> = self.meant(group).flatten().copied().collect();
-                members.into_iter().collect()
+    /// The members that sending to `name` means: its own, and those of the patterns that match it.
+    /// A pattern means its own alone.
+    fn members(&self, name: &GroupName) -> Cow<'_, HashSet<ConnectionId>> {
+        let own = self.groups.get(name).map(Cow::Borrowed);
+        let mut members = own.unwrap_or_default();
+        if !is_pattern(name.as_str()) {
+            let matching = self
+                .patterns
+                .iter()
+                .filter(|pattern| matches(pattern.as_str(), name.as_str()));
+            for pattern in matching {
+                members.to_mut().extend(&self.groups[pattern]);
             }
-            // Of a predicate's scope everybody is visited: the hub asks it.
-            _ => self.connections.keys().copied().collect(),
         }
+        members
     }
 
-    fn of_client(&self, client: &ClientId) -> impl Iterator<Item = ConnectionId> {
-        self.clients.get(client).into_iter().flatten().copied()
+    fn of_client(&self, client: &ClientId) -> impl Iterator<Item = &ConnectionId> {
+        self.clients.get(client).into_iter().flatten()
     }
 }
 
@@ -102,7 +89,8 @@ impl State {
 impl Registry for WildcardRegistry {
     async fn insert(&self, connection: Arc<Connection>) -> Result<(), RegistryError> {
         let id = connection.id();
-        let state = &mut *self.0.write();
+        let mut state = self.0.write();
+        let state = &mut *state;
         let Entry::Vacant(place) = state.connections.entry(id) else {
             return Err(RegistryError::Exists(id));
         };
@@ -120,7 +108,8 @@ impl Registry for WildcardRegistry {
     }
 
     async fn remove(&self, id: ConnectionId) -> Result<Option<Arc<Connection>>, RegistryError> {
-        let state = &mut *self.0.write();
+        let mut state = self.0.write();
+        let state = &mut *state;
         let Some(Member { connection, groups }) = state.connections.remove(&id) else {
             return Ok(None);
         };
@@ -137,7 +126,8 @@ impl Registry for WildcardRegistry {
     }
 
     async fn join(&self, id: ConnectionId, group: GroupName) -> Result<bool, RegistryError> {
-        let state = &mut *self.0.write();
+        let mut state = self.0.write();
+        let state = &mut *state;
         let member = state.connections.get_mut(&id);
         let member = member.ok_or(RegistryError::Unknown(id))?;
         let joined = member.groups.insert(group.clone());
@@ -148,7 +138,8 @@ impl Registry for WildcardRegistry {
     }
 
     async fn leave(&self, id: ConnectionId, group: &GroupName) -> Result<bool, RegistryError> {
-        let state = &mut *self.0.write();
+        let mut state = self.0.write();
+        let state = &mut *state;
         let member = state.connections.get_mut(&id);
         let member = member.ok_or(RegistryError::Unknown(id))?;
         let left = member.groups.remove(group);
@@ -160,13 +151,23 @@ impl Registry for WildcardRegistry {
 
     fn visit(&self, target: &Target, each: &mut dyn FnMut(&Arc<Connection>)) {
         let state = self.0.read();
-        for id in state.of(target.scope()) {
-            let meant = target
-                .group_within()
-                .is_none_or(|group| state.is_in(id, group));
-            if let Some(member) = state.connections.get(&id).filter(|_| meant) {
+        let within = target.group_within().map(|group| state.members(group));
+        let visit = |id: &ConnectionId| {
+            let meant = within.as_ref().is_none_or(|members| members.contains(id));
+            if let Some(member) = state.connections.get(id).filter(|_| meant) {
                 each(&member.connection);
             }
+        };
+        match target.scope() {
+            Scope::Client(client) => state.of_client(client).for_each(visit),
+            Scope::Clients(clients) => {
+                let connections = clients.iter().flat_map(|client| state.of_client(client));
+                connections.for_each(visit);
+            }
+            Scope::Connection(id) => [id].into_iter().for_each(visit),
+            Scope::Group(group) => state.members(group).iter().for_each(visit),
+            // Of a predicate's scope everybody is visited: the hub asks it.
+            _ => state.connections.keys().for_each(visit),
         }
     }
 

@@ -28,13 +28,16 @@ async fn a_pattern_gets_what_is_sent_to_the_groups_that_it_matches() {
     let hub = hub();
     let _all = subscribe(&hub, "all", &["orders.*", "*.eu"]).await;
     let _eu = subscribe(&hub, "eu", &["orders.eu"]).await;
+    let _any = subscribe(&hub, "any", &["*.*.*"]).await;
     for (group, expected) in [
         ("orders.eu", 2),
         ("orders.us", 1),
         ("invoices.eu", 1),
         ("orders", 0),
-        ("orders.eu.1", 0),
+        ("orders.eu.1", 1),
         ("orders.*", 1),
+        ("*.*", 0),
+        ("*.*.1", 0),
     ] {
         assert_eq!(reached(&hub, group).await, expected, "{group}");
     }

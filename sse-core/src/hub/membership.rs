@@ -18,8 +18,9 @@ pub enum MembershipError {
     /// The hub is closed.
     #[error("the hub is closed")]
     Closed,
-    /// The registry failed; whether it did what it was asked isn't known.
-    #[error("the registry failed")]
+    /// The registry refused or failed. Where it failed, whether it did what it was asked isn't
+    /// known.
+    #[error("the registry didn't do it")]
     Registry(#[source] RegistryError),
 }
 

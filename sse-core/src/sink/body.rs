@@ -15,7 +15,8 @@ use crate::hub::Attached;
 /// The body of a response: reads a connection's queue until the connection ends.
 ///
 /// Both a [`Stream`] of bytes and an [`http_body::Body`]; never an error. Each piece is one or
-/// several whole events; where the opening event is off, the first is a blank line. Dropping it ends the connection; so does dropping the hub.
+/// several whole events; where the opening event is off, the first is a blank line. Dropping it ends
+/// the connection; so does dropping the hub.
 #[derive(Debug)]
 #[must_use = "dropping the body ends the connection"]
 pub struct EventBody {

@@ -40,6 +40,7 @@ faults! {
         + the_last_member_takes_its_group_along;
     LeavesLater: R4 a_leave_that_returned_is_in_effect
         + the_last_member_takes_its_group_along;
+    IgnoresCase: R4 a_group_is_told_by_its_exact_name;
     MatchesPrefixes: R5 a_client_is_each_of_its_connections;
     ForgetsALaterClient: R5 clients_are_each_of_their_connections
         + a_visit_beside_changes_sees_each_once;
@@ -179,6 +180,10 @@ impl Registry for Broken {
             }
             _ => {}
         }
+        let group = match self.fault {
+            IgnoresCase => GroupName::new(&group.as_str().to_lowercase()).unwrap(),
+            _ => group,
+        };
         let joined = self.inner.join(id, group).await?;
         self.note();
         Ok(joined || self.fault == AlwaysSaysThatItJoined)

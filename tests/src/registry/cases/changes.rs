@@ -88,9 +88,13 @@ pub(crate) async fn the_last_connection_takes_its_client_along(registry: Subject
     let laptop = inserted(&registry, "ada", &[]).await;
     let phone = inserted(&registry, "ada", &[]).await;
     remove(&registry, &laptop).await;
-    assert_eq!(registry.stats().clients, 1, "one connection is left");
+    assert_eq!(
+        clients(&registry),
+        1,
+        "clients, one connection of one is left"
+    );
     remove(&registry, &phone).await;
-    assert_eq!(registry.stats().clients, 0, "no connection is left");
+    assert_eq!(clients(&registry), 0, "clients, no connection is left");
 }
 
 pub(crate) async fn the_last_member_takes_its_group_along(registry: Subject) {
@@ -98,11 +102,23 @@ pub(crate) async fn the_last_member_takes_its_group_along(registry: Subject) {
     let bob = inserted(&registry, "bob", &["red"]).await;
     join(&registry, &bob, "blue").await;
     remove(&registry, &ada).await;
-    assert_eq!(registry.stats().groups, 2, "both have a member");
+    assert_eq!(groups(&registry), 2, "groups, each has a member");
     leave(&registry, &bob, "blue").await;
-    assert_eq!(registry.stats().groups, 1, "the last left one");
+    assert_eq!(
+        groups(&registry),
+        1,
+        "groups, the last member has left one of two"
+    );
     remove(&registry, &bob).await;
-    assert_eq!(registry.stats().groups, 0, "nobody is there");
+    assert_eq!(groups(&registry), 0, "groups, nobody is there");
+}
+
+fn clients(registry: &Subject) -> usize {
+    registry.stats().clients
+}
+
+fn groups(registry: &Subject) -> usize {
+    registry.stats().groups
 }
 
 pub(crate) async fn a_removed_connection_can_come_back(registry: Subject) {
@@ -169,6 +185,17 @@ pub(crate) async fn a_leave_that_returned_is_in_effect(registry: Subject) {
     assert_visited(&registry, &Target::group(group("red")), &[]);
 }
 
+pub(crate) async fn a_group_is_told_by_its_exact_name(registry: Subject) {
+    let ada = inserted(&registry, "ada", &["red"]).await;
+    for name in ["Red", "re", "red-", "r-e-d"] {
+        assert!(
+            join(&registry, &ada, name).await,
+            "ada was not in {name}, only in red"
+        );
+    }
+    assert!(leave(&registry, &ada, "Red").await, "ada was in Red");
+}
+
 pub(crate) async fn stats_count_what_is_there(registry: Subject) {
     assert_stats(&registry, 0, 0, 0);
     let laptop = inserted(&registry, "ada", &["red", "blue"]).await;
@@ -189,40 +216,40 @@ pub(crate) async fn a_dropped_change_is_whole_or_nothing(registry: Subject) {
     for polls in 0..16 {
         let ada = connection("ada", &["red", "blue"]);
         poll_and_drop(registry.insert(Arc::clone(&ada)), polls);
-        if !settled(&registry, polls).await {
+        if !settled(&registry, "insert", polls).await {
             insert(&registry, &ada).await;
         }
         poll_and_drop(registry.join(ada.id(), group("green")), polls);
-        settled(&registry, polls).await;
+        settled(&registry, "join", polls).await;
         join(&registry, &ada, "green").await;
         poll_and_drop(registry.leave(ada.id(), &group("green")), polls);
-        settled(&registry, polls).await;
+        settled(&registry, "leave", polls).await;
         poll_and_drop(registry.remove(ada.id()), polls);
-        if settled(&registry, polls).await {
+        if settled(&registry, "remove", polls).await {
             remove(&registry, &ada).await;
         }
     }
 }
 
 /// Whether ada is there: as her client, in both of her groups and in the counts, or in none.
-async fn settled(registry: &Subject, polls: usize) -> bool {
+async fn settled(registry: &Subject, change: &str, polls: usize) -> bool {
     // What the change has left to others gets its turn.
     yield_now().await;
     let found = |target| visited(registry, &target).len();
     let there = found(Target::everybody());
-    let groups = ["red", "blue"].map(|name| found(Target::group(group(name))));
-    assert_eq!(
-        groups, [there; 2],
-        "members of her groups, after {polls} polls"
-    );
     let as_client = found(Target::client(client("ada")));
-    assert_eq!(as_client, there, "connections of hers, after {polls} polls");
-    let joined = found(Target::group(group("green")));
-    let stats = RegistryStats {
+    let [red, blue, green] = ["red", "blue", "green"].map(|name| found(Target::group(group(name))));
+    let stats = registry.stats();
+    let wanted = RegistryStats {
         connections: there,
         clients: there,
-        groups: 2 * there + joined,
+        groups: 2 * there + green,
     };
-    assert_eq!(registry.stats(), stats, "after {polls} polls");
+    assert!(
+        (as_client, red, blue, stats) == (there, there, there, wanted),
+        "{change}, dropped after {polls} polls, is done by halves: of her {there} connections a \
+         visit of her client finds {as_client}, of her groups {red} and {blue}; there are \
+         {wanted:?}, stats says {stats:?}"
+    );
     there > 0
 }

@@ -1,12 +1,13 @@
 use std::{
+    collections::BTreeSet,
     pin::pin,
     sync::Arc,
     task::{Context, Poll, Waker},
 };
 
 use sse_core::{
-    ClientId, Connection, ConnectionId, GroupName, QueueLimits, QueueSink, Registry, RegistryStats,
-    SinkContext, Subscribe, Target,
+    ClientId, Connection, ConnectionId, GroupName, QueueLimits, QueueSink, Registry, RegistryError,
+    RegistryStats, SinkContext, Subscribe, Target,
 };
 
 pub(crate) type Subject = Arc<dyn Registry>;
@@ -42,24 +43,26 @@ pub(crate) async fn inserted(registry: &Subject, name: &str, groups: &[&str]) ->
 }
 
 pub(crate) async fn insert(registry: &Subject, connection: &Arc<Connection>) {
-    let taken = registry.insert(Arc::clone(connection)).await;
-    taken.expect("insert takes a new connection");
+    set_up("insert", registry.insert(Arc::clone(connection)).await);
+}
+
+/// What a change answered that no rule lets fail.
+fn set_up<T>(what: &str, answer: Result<T, RegistryError>) -> T {
+    answer.unwrap_or_else(|error| panic!("{what}, which nothing speaks against: {error:?}"))
 }
 
 /// Removes a connection; what `remove` answers is the business of a case of its own.
 pub(crate) async fn remove(registry: &Subject, connection: &Connection) {
     let removed = registry.remove(connection.id()).await;
-    drop(removed.expect("remove works"));
+    set_up("remove", removed);
 }
 
 pub(crate) async fn join(registry: &Subject, connection: &Connection, name: &str) -> bool {
-    let joined = registry.join(connection.id(), group(name)).await;
-    joined.expect("a connection that is there can join")
+    set_up("join", registry.join(connection.id(), group(name)).await)
 }
 
 pub(crate) async fn leave(registry: &Subject, connection: &Connection, name: &str) -> bool {
-    let left = registry.leave(connection.id(), &group(name)).await;
-    left.expect("a connection that is there can leave")
+    set_up("leave", registry.leave(connection.id(), &group(name)).await)
 }
 
 /// Whom a visit finds, in order of their ids.
@@ -72,19 +75,32 @@ pub(crate) fn visited(registry: &Subject, target: &Target) -> Vec<ConnectionId> 
 
 #[track_caller]
 pub(crate) fn assert_visited(registry: &Subject, target: &Target, expected: &[&Arc<Connection>]) {
-    let mut ids: Vec<_> = expected.iter().map(|connection| connection.id()).collect();
-    ids.sort_unstable();
-    assert_eq!(visited(registry, target), ids, "whom {target:?} means");
+    let found = visited(registry, target);
+    let wanted: BTreeSet<_> = expected.iter().map(|connection| connection.id()).collect();
+    let each: BTreeSet<_> = found.iter().copied().collect();
+    let missed = wanted.difference(&each).count();
+    let others = each.difference(&wanted).count();
+    let again = found.len() - each.len();
+    assert!(
+        (missed, others, again) == (0, 0, 0),
+        "{target:?} means {} connections; of these it missed {missed}; it visited {others} others, \
+         and {again} again that it had visited",
+        wanted.len()
+    );
 }
 
 #[track_caller]
 pub(crate) fn assert_stats(registry: &Subject, connections: usize, clients: usize, groups: usize) {
-    let expected = RegistryStats {
+    let wanted = RegistryStats {
         connections,
         clients,
         groups,
     };
-    assert_eq!(registry.stats(), expected);
+    let found = registry.stats();
+    assert!(
+        found == wanted,
+        "there are {wanted:?}; stats says {found:?}"
+    );
 }
 
 /// Polls `future` up to `times` times, then drops it.
