@@ -96,7 +96,7 @@ async fn the_peer_is_who_the_server_says() {
         assert!(peer.starts_with("Some(127.0.0.1:"), "{way:?}: {told}");
         match way {
             Way::WarpServe => assert_eq!(remote, peer),
-            Way::OwnLoop => assert_eq!(remote, "None"),
+            Way::SseNet => assert_eq!(remote, "None"),
         }
     }
     let call = call().extension(sse_net::SocketInfo {

@@ -78,7 +78,7 @@ async fn a_close_in_the_midst_of_a_stream_is_logged_as_an_error() {
             (Way::WarpServe, [line]) => {
                 assert!(line.contains("server connection error"), "{line}");
             }
-            (Way::OwnLoop, []) => {}
+            (Way::SseNet, []) => {}
             _ => panic!("{way:?}: {logged:?}"),
         }
         let silenced = logged_at_a_close(way, "error,warp::server=off").await;

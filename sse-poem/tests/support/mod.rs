@@ -2,22 +2,15 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use http_body_util::Empty;
-use hyper::{
-    body::{Bytes, Incoming},
-    client::conn::http2::{SendRequest, handshake},
-};
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use poem::{
     Body, Endpoint, EndpointExt, IntoResponse, Request, Response, Route, Server, get, handler,
     http::StatusCode,
     listener::{Acceptor, TcpAcceptor},
     post,
-    web::{Data, Path, Query},
+    web::{Data, Path},
 };
 use sse_core::Hub;
 use sse_poem::{CloseAware, Sse, SseError, SseResponse};
-use tokio::net::TcpStream;
 
 /// A way of serving a poem application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,34 +68,30 @@ pub(crate) fn serve_by_poem<A: Acceptor + 'static>(
 
 fn app(hub: &Hub) -> impl Endpoint + use<> {
     Route::new()
-        .at("/stream/:client", get(open).post(open).head(open))
+        .at("/stream/:client", get(open).head(open))
         .at("/no-head/:client", get(open))
-        .at("/subscribe", get(subscribe).head(subscribe))
+        .at("/subscribe/:client", get(subscribe).head(subscribe))
         .at("/addresses", get(addresses))
         .at("/echo", post(echo).get(echo_upgraded))
         .data(hub.clone())
 }
 
 #[handler]
-async fn open(
-    sse: Sse,
-    Path(client): Path<String>,
-    Query(query): Query<Vec<(String, String)>>,
-    Data(hub): Data<&Hub>,
-) -> SseResponse {
-    let groups = query.into_iter().filter(|(name, _)| name == "group");
-    let request = sse.client(client);
-    let request = groups.fold(request, |request, (_, group)| request.group(group));
-    request.open(hub).await
+async fn open(sse: Sse, Path(client): Path<String>, Data(hub): Data<&Hub>) -> SseResponse {
+    sse.client(client).open(hub).await
 }
 
-/// Answers with what the library understood as the last event id, then the stream's bytes.
+/// Says in a header which connection it is.
 #[handler]
-async fn subscribe(sse: Sse, Data(hub): Data<&Hub>) -> Result<Response, SseError> {
-    let subscription = sse.client("ada").subscribe(hub).await?;
-    let last = format!("{:?}", subscription.last_event_id());
+async fn subscribe(
+    sse: Sse,
+    Path(client): Path<String>,
+    Data(hub): Data<&Hub>,
+) -> Result<Response, SseError> {
+    let subscription = sse.client(client).subscribe(hub).await?;
+    let id = subscription.id().to_string();
     let response = SseResponse::from(subscription).into_response();
-    Ok(response.with_header("x-last", last).into_response())
+    Ok(response.with_header("x-connection", id).into_response())
 }
 
 /// What is known of the socket.
@@ -128,23 +117,4 @@ fn echo_upgraded(request: &Request) -> poem::Result<Response> {
     });
     let response = Response::builder().header("upgrade", "echo");
     Ok(response.status(StatusCode::SWITCHING_PROTOCOLS).finish())
-}
-
-/// A connection that speaks HTTP/2.
-pub(crate) type Http2 = SendRequest<Empty<Bytes>>;
-
-/// Connects with prior knowledge; the second is the same socket, for who wants to close it.
-pub(crate) async fn connect_http_2(addr: SocketAddr) -> (Http2, std::net::TcpStream) {
-    let socket = TcpStream::connect(addr).await.unwrap().into_std().unwrap();
-    let connected = TcpStream::from_std(socket.try_clone().unwrap()).unwrap();
-    let client = handshake(TokioExecutor::new(), TokioIo::new(connected));
-    let (http_2, connection) = client.await.unwrap();
-    tokio::spawn(connection);
-    (http_2, socket)
-}
-
-/// Asks for `path`, and waits for the response's head.
-pub(crate) async fn get_http_2(http_2: &mut Http2, path: &str) -> hyper::Response<Incoming> {
-    let request = hyper::Request::get(format!("http://x{path}")).body(Empty::new());
-    http_2.send_request(request.unwrap()).await.unwrap()
 }

@@ -2,34 +2,33 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use hyper::service::{Service, service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo},
-    server::conn::auto,
-};
 use sse_core::Hub;
-use sse_net::SocketInfo;
 use sse_warp::{Sse, SseResponse};
 use tokio::net::TcpListener;
 use warp::{Filter, Reply, filters::BoxedFilter};
 
-/// How a filter is served: by `warp::serve`, or by a loop of one's own on hyper.
+/// How a filter is served: by `warp::serve`, or by `sse_net::Server`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Way {
     WarpServe,
-    OwnLoop,
+    SseNet,
 }
 
 impl Way {
-    pub(crate) const ALL: [Self; 2] = [Self::WarpServe, Self::OwnLoop];
+    pub(crate) const ALL: [Self; 2] = [Self::WarpServe, Self::SseNet];
 
     /// Serves `routes` on a free port until the test ends.
     pub(crate) async fn serve(self, routes: BoxedFilter<(impl Reply + 'static,)>) -> SocketAddr {
         let (listener, addr) = listen().await;
         match self {
-            Self::WarpServe => tokio::spawn(warp::serve(routes).incoming(listener).run()),
-            Self::OwnLoop => tokio::spawn(own_loop(listener, routes)),
-        };
+            Self::WarpServe => {
+                drop(tokio::spawn(warp::serve(routes).incoming(listener).run()));
+            }
+            Self::SseNet => {
+                let server = sse_net::Server::new(listener);
+                drop(tokio::spawn(server.serve(sse_warp::service(routes))));
+            }
+        }
         addr
     }
 }
@@ -39,31 +38,6 @@ pub(crate) async fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let addr = listener.local_addr().unwrap();
     (listener, addr)
-}
-
-/// As a server would: it tells each request what it knows of the socket.
-async fn own_loop(listener: TcpListener, routes: BoxedFilter<(impl Reply + 'static,)>) {
-    let service = sse_warp::service(routes);
-    loop {
-        let (stream, peer) = listener.accept().await.unwrap();
-        let local = stream.local_addr().unwrap();
-        let service = service.clone();
-        tokio::spawn(async move {
-            let socket = SocketInfo {
-                peer,
-                local,
-                tls: false,
-            };
-            let service = service_fn(|mut request| {
-                request.extensions_mut().insert(socket);
-                service.call(request)
-            });
-            let builder = auto::Builder::new(TokioExecutor::new());
-            let served = builder.serve_connection(TokioIo::new(stream), service);
-            // A client that goes away in the midst of a stream is an error to hyper.
-            drop(served.await);
-        });
-    }
 }
 
 /// A filter that hands out `hub`.

@@ -1,0 +1,98 @@
+//! Both frameworks, served plainly and on the loop of `sse-net`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use poem::{
+    Endpoint, EndpointExt, Route, get, handler,
+    listener::TcpAcceptor,
+    web::{Data, Path},
+};
+use sse_core::Hub;
+use sse_poem::CloseAware;
+use sse_warp::{Sse, SseResponse};
+use tokio::{net::TcpListener, spawn};
+use warp::Filter;
+
+const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// A framework, and what serves it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// `poem::Server`, its acceptor wrapped in `CloseAware`.
+    Poem,
+    PoemOnSseNet,
+    /// `warp::serve`.
+    Warp,
+    WarpOnSseNet,
+}
+
+/// Stamps a test for each way and case: an `async fn` that takes the way.
+macro_rules! each_way {
+    ($($case:ident,)*) => {
+        each_way! { poem = Poem: $($case)* }
+        each_way! { poem_on_sse_net = PoemOnSseNet: $($case)* }
+        each_way! { warp = Warp: $($case)* }
+        each_way! { warp_on_sse_net = WarpOnSseNet: $($case)* }
+    };
+    ($name:ident = $way:ident: $($case:ident)*) => {
+        mod $name {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    super::$case($crate::ways::Way::$way).await;
+                }
+            )*
+        }
+    };
+}
+pub(crate) use each_way;
+
+/// Serves `/:client`, a stream of that client in a group, until the test ends.
+pub(crate) fn serve(hub: &Hub, way: Way) -> SocketAddr {
+    let listener = sse_net::listen(ANY_PORT).unwrap();
+    let addr = listener.local_addr().unwrap();
+    match way {
+        Way::Poem => drop(spawn(on_poem(listener, poem_app(hub)))),
+        Way::PoemOnSseNet => {
+            let service = sse_poem::service(poem_app(hub));
+            drop(spawn(sse_net::Server::new(listener).serve(service)));
+        }
+        Way::Warp => drop(spawn(warp::serve(warp_app(hub)).incoming(listener).run())),
+        Way::WarpOnSseNet => {
+            let service = sse_warp::service(warp_app(hub));
+            drop(spawn(sse_net::Server::new(listener).serve(service)));
+        }
+    }
+    addr
+}
+
+async fn on_poem(listener: TcpListener, app: impl Endpoint + 'static) -> std::io::Result<()> {
+    let acceptor = CloseAware::new(TcpAcceptor::from_tokio(listener)?);
+    poem::Server::new_with_acceptor(acceptor).run(app).await
+}
+
+#[handler]
+async fn stream(
+    sse: sse_poem::Sse,
+    Path(client): Path<String>,
+    Data(hub): Data<&Hub>,
+) -> sse_poem::SseResponse {
+    sse.client(client).group("g").open(hub).await
+}
+
+fn poem_app(hub: &Hub) -> impl Endpoint + use<> {
+    let route = Route::new().at("/:client", get(stream).post(stream));
+    route.data(hub.clone())
+}
+
+fn warp_app(
+    hub: &Hub,
+) -> impl Filter<Extract = (SseResponse,), Error = warp::Rejection> + Clone + use<> {
+    let hub = hub.clone();
+    warp::path!(String)
+        .and(sse_warp::sse())
+        .and(warp::any().map(move || hub.clone()))
+        .then(|client: String, sse: Sse, hub: Hub| async move {
+            sse.client(client).group("g").open(&hub).await
+        })
+}
