@@ -8,6 +8,7 @@ mod models;
 mod pending;
 mod publication;
 mod slot;
+mod worker;
 
 use std::{error::Error, fmt::Debug, sync::Arc};
 

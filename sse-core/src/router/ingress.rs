@@ -3,22 +3,17 @@ use std::{
     fmt::Debug,
     future::poll_fn,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use tokio::sync::{Notify, Semaphore};
 
 use super::{
     RouteError,
-    slot::{Entered, Slot, Stage},
+    slot::{Slot, Stage},
+    worker::{BUDGET, Worker},
 };
-use crate::{
-    foreign::caught,
-    sync::{Mutex, task},
-};
-
-/// How many jobs of others a caller does before it leaves the rest to a task; fewer in models.
-const BUDGET: usize = if cfg!(shuttle) { 1 } else { 16 };
+use crate::{foreign::caught, sync::Mutex};
 
 /// Does jobs one at a time, in the order in which they came, without ever blocking a caller.
 ///
@@ -60,6 +55,12 @@ pub(super) enum Started<T, F> {
     Done(T),
     /// It will be done whatever becomes of this future.
     Queued(F),
+}
+
+/// What became of a job that was brought in.
+enum Entered<J, T> {
+    Done(Result<T, RouteError>),
+    Queued(Arc<Slot<J, T>>),
 }
 
 impl<J: Send + 'static, T: Send + 'static> Ingress<J, T> {
@@ -222,22 +223,24 @@ impl<J: Send + 'static, T: Send + 'static> Ingress<J, T> {
         slot.lock().poll_done(cx)
     }
 
-    /// Stops working though jobs are left, and says so to whoever could: the next in line that
-    /// awaits its job, those who wait for a place, and a shutdown.
-    fn rest(&self) {
-        let next = {
+    /// Stops working though jobs are left, and says so to whoever could: all who await their jobs,
+    /// for any of them may never be polled again; those who wait for a place; and a shutdown.
+    pub(super) fn rest(&self) {
+        let wakers: Vec<_> = {
             let mut queue = self.queue.lock();
             queue.work = Work::Resting;
-            queue.jobs.iter().find_map(|slot| slot.lock().waker())
+            queue
+                .jobs
+                .iter()
+                .filter_map(|slot| slot.lock().waker())
+                .collect()
         };
-        if let Some(next) = next {
-            next.wake();
-        }
+        wakers.into_iter().for_each(Waker::wake);
         self.free.notify_waiters();
     }
 
     /// Goes to work if jobs are left and nobody is at it.
-    fn resume(&self) -> bool {
+    pub(super) fn resume(&self) -> bool {
         let mut queue = self.queue.lock();
         let resting = queue.work == Work::Resting;
         if resting {
@@ -252,7 +255,7 @@ impl<J: Send + 'static, T: Send + 'static> Ingress<J, T> {
     }
 
     /// Does up to `budget` queued jobs; `true` if there are no more, and nobody is at work now.
-    fn drain(&self, budget: usize) -> bool {
+    pub(super) fn drain(&self, budget: usize) -> bool {
         for _ in 0..budget {
             let slot = {
                 let mut queue = self.queue.lock();
@@ -326,74 +329,5 @@ struct Waiting<'a, J: Send + 'static, T: Send + 'static> {
 impl<J: Send + 'static, T: Send + 'static> Drop for Waiting<'_, J, T> {
     fn drop(&mut self) {
         self.ingress.cancel(&self.slot);
-    }
-}
-
-/// Who is at work. At the end it does what was queued meanwhile; what is more than its share is
-/// left to a task, where there is a runtime, and to whoever comes.
-struct Worker<'a, J: Send + 'static, T: Send + 'static> {
-    ingress: &'a Arc<Ingress<J, T>>,
-    finished: bool,
-}
-
-impl<'a, J: Send + 'static, T: Send + 'static> Worker<'a, J, T> {
-    const fn new(ingress: &'a Arc<Ingress<J, T>>) -> Self {
-        Self {
-            ingress,
-            finished: false,
-        }
-    }
-
-    /// Does the jobs up to this one.
-    fn drain_until(mut self, slot: &Slot<J, T>) {
-        loop {
-            let queued = matches!(*slot.lock(), Stage::Queued(..));
-            if !queued || self.finished {
-                return;
-            }
-            self.finished = self.ingress.drain(1);
-        }
-    }
-
-    /// Leaves what is left to a task.
-    fn rest(&self, runtime: &task::Handle) {
-        self.ingress.rest();
-        drop(runtime.spawn(Relief(Arc::clone(self.ingress)).run()));
-    }
-}
-
-impl<J: Send + 'static, T: Send + 'static> Drop for Worker<'_, J, T> {
-    fn drop(&mut self) {
-        if self.finished || self.ingress.drain(BUDGET) {
-            return;
-        }
-        match task::Handle::try_current() {
-            Ok(runtime) => self.rest(&runtime),
-            Err(_) => while !self.ingress.drain(BUDGET) {},
-        }
-    }
-}
-
-/// The task that does what is left; it is done on the spot where the task is dropped, as when the
-/// runtime ends.
-struct Relief<J: Send + 'static, T: Send + 'static>(Arc<Ingress<J, T>>);
-
-impl<J: Send + 'static, T: Send + 'static> Relief<J, T> {
-    async fn run(self) {
-        while self.0.resume() {
-            if self.0.drain(BUDGET) {
-                return;
-            }
-            self.0.rest();
-            task::yield_now().await;
-        }
-    }
-}
-
-impl<J: Send + 'static, T: Send + 'static> Drop for Relief<J, T> {
-    fn drop(&mut self) {
-        if self.0.resume() {
-            while !self.0.drain(BUDGET) {}
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    pin::pin,
     sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
 };
@@ -138,13 +139,17 @@ struct Turns {
     ingress: Arc<Ingress<(u64, usize), ()>>,
     book: Arc<Book>,
     runtime: Runtime,
+    places: usize,
 }
 
 impl Turns {
-    /// In which one job may wait.
     fn new(runtime: Runtime) -> Self {
+        Self::with_places(1, runtime)
+    }
+
+    fn with_places(places: usize, runtime: Runtime) -> Self {
         let book = Arc::<Book>::default();
-        let ingress = Ingress::new(1, {
+        let ingress = Ingress::new(places, {
             let book = Arc::clone(&book);
             move |(job, parts)| {
                 book.work(job, parts);
@@ -155,12 +160,14 @@ impl Turns {
             ingress,
             book,
             runtime,
+            places,
         }
     }
 
     /// All is done; whoever did the last gives its place back after the answer.
     fn becomes_free(&self) {
-        until(|| format!("{:?}", self.ingress) == "Ingress { waiting: 0, places: 1, .. }");
+        let free = format!("Ingress {{ waiting: 0, places: {}, .. }}", self.places);
+        until(|| format!("{:?}", self.ingress) == free);
     }
 
     /// A task that does these jobs one after the other.
@@ -211,7 +218,6 @@ fn join<T>(task: JoinHandle<T>) -> T {
     wait(task).expect("it wasn't aborted")
 }
 
-/// In each kind of runtime.
 fn check_everywhere(model: fn(Runtime)) {
     for runtime in [Driven, Undriven, NoRuntime] {
         check(move || model(runtime));
@@ -252,8 +258,27 @@ fn whoever_goes_away_holds_up_nobody() {
         gone.abort();
         tasks.into_iter().for_each(join);
         let _ = wait(gone);
-        // A job that nobody waits for may still be under way.
         turns.becomes_free();
+        turns.book.add_up();
+    });
+}
+
+#[test]
+fn whoever_goes_away_in_line_takes_nobodys_turn_along() {
+    check_everywhere(|runtime| {
+        let turns = Turns::with_places(4, runtime);
+        let tasks = [turns.run(&[1]), turns.run(&[2]), turns.run(&[3])];
+        let gone = turns.run(&[4, 5]);
+        // Polled once, then dropped.
+        runtime.enter();
+        turns.book.called(6, 2);
+        if let Ok(Started::Queued(answer)) = turns.ingress.try_run((6, 2)) {
+            drop(pin!(answer).poll(&mut Context::from_waker(Waker::noop())));
+        }
+        gone.abort();
+        tasks.into_iter().for_each(join);
+        drop(wait(gone));
+        join(turns.close());
         turns.book.add_up();
     });
 }
@@ -288,8 +313,8 @@ fn a_publication_that_nobody_polls_holds_up_nobody() {
         runtime.enter();
         let call = turns.book.called(4, 2);
         let mut kept = Box::pin(turns.ingress.run((4, 2)));
-        let polled = kept.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        if let Poll::Ready(answer) = polled {
+        let mut cx = Context::from_waker(Waker::noop());
+        if let Poll::Ready(answer) = kept.as_mut().poll(&mut cx) {
             turns.book.answered(call, answer);
         }
         tasks.into_iter().for_each(join);

@@ -1,7 +1,4 @@
-use std::{
-    sync::Arc,
-    task::{Context, Poll, Waker},
-};
+use std::task::{Context, Poll, Waker};
 
 use super::RouteError;
 use crate::sync::Mutex;
@@ -15,12 +12,6 @@ pub(super) enum Stage<J, T> {
     Running(Option<Waker>),
     Done(Result<T, RouteError>),
     Gone,
-}
-
-/// What became of a job that was brought in.
-pub(super) enum Entered<J, T> {
-    Done(Result<T, RouteError>),
-    Queued(Arc<Slot<J, T>>),
 }
 
 impl<J, T> Stage<J, T> {
