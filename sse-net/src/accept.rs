@@ -17,6 +17,23 @@ pub(crate) struct Accepted {
 pub(crate) struct Accept {
     listener: TcpListener,
     backoff: Backoff,
+    failures: Failures,
+}
+
+/// How many failures that seem to be of one connection each come in a row, before the next is taken
+/// for one that time has to cure.
+const ONE_AFTER_THE_OTHER: u32 = 64;
+
+/// The failures since something was accepted.
+#[derive(Debug, Default)]
+struct Failures(u32);
+
+impl Failures {
+    /// Whether it is no use to try again at once.
+    fn call_for_a_wait(&mut self, error: &io::Error) -> bool {
+        self.0 = self.0.saturating_add(1);
+        self.0 > ONE_AFTER_THE_OTHER || !is_of_one_connection(error)
+    }
 }
 
 impl Accept {
@@ -24,6 +41,7 @@ impl Accept {
         Self {
             listener,
             backoff: Backoff::new(),
+            failures: Failures(0),
         }
     }
 
@@ -36,6 +54,7 @@ impl Accept {
             match self.listener.accept().await {
                 Ok((stream, peer)) => {
                     self.backoff.succeeded();
+                    self.failures = Failures::default();
                     // Both fail on a socket that was reset already.
                     if let (Ok(local), Ok(())) = (stream.local_addr(), stream.set_nodelay(true)) {
                         return Accepted {
@@ -45,13 +64,7 @@ impl Accept {
                         };
                     }
                 }
-                Err(error) if is_of_one_connection(&error) => {
-                    tracing::debug!(
-                        error = &error as &dyn Error,
-                        "a connection failed before it was accepted"
-                    );
-                }
-                Err(error) => {
+                Err(error) if self.failures.call_for_a_wait(&error) => {
                     if self.backoff.failed() {
                         tracing::warn!(
                             error = &error as &dyn Error,
@@ -59,14 +72,20 @@ impl Accept {
                         );
                     }
                 }
+                Err(error) => {
+                    tracing::debug!(
+                        error = &error as &dyn Error,
+                        "a connection failed before it was accepted"
+                    );
+                }
             }
         }
     }
 }
 
-/// Whether it is the failure of a connection that waited, which is gone with it. Any other, such
-/// as a lack of descriptors or memory, would come again at once. Linux hands on what the network
-/// reports of such a connection (accept(2)), and what a firewall says.
+/// Whether it is the failure of a connection that waited, which is gone with it: Linux hands on what
+/// the network reports of one (accept(2)). Any other, such as a lack of descriptors or memory, or a
+/// security module that forbids it, would come again at once.
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind as Kind;
     matches!(
@@ -75,9 +94,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
             | Kind::ConnectionReset
             | Kind::ConnectionRefused
             | Kind::HostUnreachable
-            | Kind::NetworkDown
             | Kind::NetworkUnreachable
-            | Kind::PermissionDenied
             | Kind::TimedOut
             | Kind::Interrupted
     )
@@ -85,30 +102,18 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
-    use rustix::io::Errno;
-
     use super::*;
 
-    #[tokio::test]
-    async fn an_accepted_socket_has_nodelay_whatever_the_listener() {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let addr = listener.local_addr().unwrap();
-        let mut accept = Accept::new(listener);
-        let (client, accepted) = tokio::join!(TcpStream::connect(addr), accept.next());
-        assert!(accepted.stream.nodelay().unwrap());
-        assert_eq!(accepted.peer, client.unwrap().local_addr().unwrap());
-        assert_eq!(accepted.local, addr);
-    }
-
     #[test]
-    fn a_lack_is_not_of_one_connection() {
-        for lack in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM] {
-            assert!(!is_of_one_connection(&lack.into()), "{lack}");
+    fn only_what_goes_with_a_connection_is_tried_again_at_once_and_not_for_ever() {
+        let error = io::Error::from;
+        let mut failures = Failures::default();
+        assert!(failures.call_for_a_wait(&error(io::ErrorKind::PermissionDenied)));
+        assert!(failures.call_for_a_wait(&error(io::ErrorKind::OutOfMemory)));
+        let mut failures = Failures::default();
+        for _ in 0..ONE_AFTER_THE_OTHER {
+            assert!(!failures.call_for_a_wait(&error(io::ErrorKind::ConnectionAborted)));
         }
-        for gone in [Errno::CONNABORTED, Errno::CONNRESET, Errno::HOSTUNREACH] {
-            assert!(is_of_one_connection(&gone.into()), "{gone}");
-        }
+        assert!(failures.call_for_a_wait(&error(io::ErrorKind::ConnectionAborted)));
     }
 }

@@ -21,11 +21,20 @@ use crate::{
 /// What hyper's HTTP/1 can't do with less.
 const LEAST_BUFFER: usize = 8 * 1024;
 
+/// What hyper takes of a stream's body over HTTP/2 before the client has taken it. By default it
+/// would be 400 KiB, and a client with many streams that reads none could have it all held.
+const HTTP_2_BUFFER: usize = 16 * 1024;
+
+/// As good as for ever; more can't be added to the present time everywhere.
+const AGES: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
 /// Serves HTTP/1 and HTTP/2 on one port, tuned for event streams: any
 /// [hyper service](hyper::service::Service), which each adapter makes of its framework's own.
 ///
-/// A connection that its client closes ends at once, whatever is or isn't being sent. A client
-/// that only half-closes counts as gone. Each request has a [`SocketInfo`] among its extensions.
+/// A connection that its client closes ends at once, whether something is being sent or not; only
+/// where bytes that the client sent behind its request lie unread (a second request, a body that
+/// nobody reads) does it take the next write to notice. A client that only half-closes counts as
+/// gone. Each request has a [`SocketInfo`] among its extensions.
 ///
 /// Each connection is a task. A panic in the service costs the connection that it happens on (over
 /// HTTP/2 its stream). Where the system has no descriptors or memory left for another connection,
@@ -68,7 +77,9 @@ impl Server {
     pub fn new(listener: TcpListener) -> Self {
         let mut http = Http::new(TokioExecutor::new());
         http.http1().timer(TokioTimer::new());
-        http.http2().timer(TokioTimer::new());
+        http.http2()
+            .timer(TokioTimer::new())
+            .max_send_buf_size(HTTP_2_BUFFER);
         let seconds = Duration::from_secs;
         Self {
             listener,
@@ -111,7 +122,7 @@ impl Server {
     /// from the end of the response before it: so it is also how long a connection is kept alive
     /// that asks for nothing. 10 s by default; `None` waits for ever.
     pub fn header_read_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.header_read_timeout = timeout.into();
+        self.header_read_timeout = timeout.into().filter(|timeout| *timeout < AGES);
         let timeout = self.header_read_timeout;
         self.http.http1().header_read_timeout(timeout);
         self
@@ -127,8 +138,8 @@ impl Server {
         timeout: Duration,
     ) -> Self {
         let mut http2 = self.http.http2();
-        http2.keep_alive_interval(interval);
-        http2.keep_alive_timeout(timeout);
+        http2.keep_alive_interval(interval.into().filter(|interval| *interval < AGES));
+        http2.keep_alive_timeout(timeout.min(AGES));
         self
     }
 
@@ -140,7 +151,7 @@ impl Server {
     }
 
     /// How many bytes an HTTP/1 connection buffers of what it reads, and of what it writes before
-    /// the body has to wait. It also bounds a request's head: a larger one is answered with 431.
+    /// the body has to wait (over HTTP/2 that is 16 KiB a stream). It also bounds a request's head: a larger one is answered with 431.
     /// 8 KiB by default, which is the least: less counts as 8 KiB.
     pub fn max_buffer_size(mut self, bytes: usize) -> Self {
         self.http.http1().max_buf_size(bytes.max(LEAST_BUFFER));
@@ -166,7 +177,7 @@ impl Server {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future closes the listener and cuts off every connection.
+    /// Dropping the future closes the listener and cuts off every connection but upgraded ones.
     pub async fn serve<S, B>(self, service: S) -> Infallible
     where
         S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
@@ -186,7 +197,7 @@ impl Server {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future closes the listener and cuts off every connection.
+    /// Dropping the future closes the listener and cuts off every connection but upgraded ones.
     pub async fn serve_until<S, B>(
         self,
         service: S,
@@ -228,7 +239,7 @@ impl Server {
             let http = Arc::clone(&http);
             let service = |tls| WithSocket {
                 service: service.clone(),
-                socket: SocketInfo { peer, local, tls },
+                socket: SocketInfo::new(peer, local).with_tls(tls),
             };
             #[cfg(feature = "tls")]
             if let Some(config) = &self.tls {

@@ -16,7 +16,7 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for WithSocket<S> {
     type Future = S::Future;
 
     fn call(&self, mut request: Request<B>) -> Self::Future {
-        request.extensions_mut().insert(self.socket);
+        request.extensions_mut().insert(self.socket.clone());
         self.service.call(request)
     }
 }

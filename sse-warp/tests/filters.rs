@@ -99,11 +99,8 @@ async fn the_peer_is_who_the_server_says() {
             Way::SseNet => assert_eq!(remote, "None"),
         }
     }
-    let call = call().extension(sse_net::SocketInfo {
-        peer: "192.0.2.1:1".parse().unwrap(),
-        local: "192.0.2.2:2".parse().unwrap(),
-        tls: true,
-    });
+    let [peer, local] = ["192.0.2.1:1", "192.0.2.2:2"].map(|addr| addr.parse().unwrap());
+    let call = call().extension(sse_net::SocketInfo::new(peer, local));
     assert_eq!(call.filter(&route).await.unwrap(), "Some(192.0.2.1:1) None");
 }
 

@@ -53,7 +53,7 @@ suite! {
     /// It takes a function or closure that starts a server over a hub and returns its address. It
     /// is called within a tokio runtime of several threads, with whose end the server may end.
     macro adapter_tests($serve:expr) => adapter::check { $serve };
-    Real {
+    Threads {
         the_first_byte_leaves_at_once: R1;
         the_first_byte_needs_no_opening_event: R1;
         each_version_of_http_has_the_same_head: R2;

@@ -31,7 +31,7 @@ suite! {
     /// }
     /// ```
     macro registry_tests($make:expr) => registry::check { || async { $make } };
-    Paused {
+    OneThread {
         an_inserted_connection_is_visited: R1;
         a_connection_brings_its_groups_along: R1;
         a_second_insert_is_refused: R2;
@@ -60,7 +60,7 @@ suite! {
         stats_count_what_is_there: R7;
         a_dropped_change_is_whole_or_nothing: R8;
     }
-    Real {
+    Threads {
         a_visit_beside_changes_sees_each_once: R5;
     }
 }

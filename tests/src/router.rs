@@ -29,7 +29,7 @@ suite! {
     /// }
     /// ```
     macro router_tests($make:expr) => router::check { || async { $make } };
-    Paused {
+    OneThread {
         publishing_before_start_is_refused: R1;
         what_was_refused_before_start_leaves_no_trace: R1;
         a_repeated_start_changes_nothing: R1;
@@ -66,7 +66,7 @@ suite! {
         a_second_shutdown_returns: R9;
         a_shutdown_needs_no_start: R9;
     }
-    Real {
+    Threads {
         a_full_router_refuses_a_batch_as_a_whole: R2;
         what_try_publish_took_stays_in_order: R3;
         one_call_is_made_at_a_time: R3;

@@ -44,7 +44,7 @@ suite! {
     /// }
     /// ```
     macro sink_tests($make:expr) => sink::check { $make };
-    Paused {
+    OneThread {
         frames_leave_in_order_each_once: R1;
         frames_leave_as_their_bytes: R1;
         a_notice_keeps_its_place: R1;
@@ -105,7 +105,7 @@ suite! {
         a_woken_reader_may_call_the_sink: R14;
         whoever_waited_for_room_may_call_the_sink: R14;
     }
-    Real {
+    Threads {
         a_reader_beside_a_sender_gets_everything: R3;
         what_waits_and_what_was_taken_are_one_moment: R9;
         what_was_taken_beside_a_close_is_delivered: R10;

@@ -5,7 +5,7 @@ mod run;
 
 pub use self::case::{Case, Rule, Violation};
 pub(crate) use self::{
-    case::{BoxFuture, Time},
+    case::{BoxFuture, On},
     run::{Make, check_case, violations_of},
 };
 
@@ -19,7 +19,7 @@ macro_rules! suite {
         of $contract:literal for $Subject:ty;
         $(#[$doc:meta])*
         macro $stamp:ident $matcher:tt => $module:ident::check $factory:tt;
-        $( $time:ident { $( $case:ident: $rule:ident; )+ } )+
+        $( $on:ident { $( $case:ident: $rule:ident; )+ } )+
     ) => {
         /// Every case of the suite, with the rule that it proves.
         pub const CASES: &[$crate::Case<$Subject>] = &[
@@ -28,7 +28,7 @@ macro_rules! suite {
                     stringify!($case),
                     $contract,
                     rules::$rule,
-                    $crate::suite::Time::$time,
+                    $crate::suite::On::$on,
                     |subject| Box::pin(cases::$case(subject)),
                 ),
             )+)+
@@ -39,7 +39,7 @@ macro_rules! suite {
         macro_rules! $stamp {
             $matcher => {
                 $($(
-                    #[test]
+                    #[::core::prelude::v1::test]
                     fn $case() {
                         $crate::$module::check(stringify!($case), $factory);
                     }

@@ -28,13 +28,12 @@ impl Rule {
     }
 }
 
-/// On what a case runs.
+/// On what a case runs; in real time, since an implementation may wait for sockets or threads of its
+/// own, which a clock that stands still would not let it do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Time {
-    /// One thread on which time stands still, and jumps where everybody waits for it.
-    Paused,
-    /// Several threads, real time and real sockets.
-    Real,
+pub(crate) enum On {
+    OneThread,
+    Threads,
 }
 
 /// A case of a suite: what is done to a fresh `S`, and the rule that it proves.
@@ -43,7 +42,7 @@ pub struct Case<S: 'static> {
     name: &'static str,
     contract: &'static str,
     rule: Rule,
-    pub(super) time: Time,
+    pub(super) on: On,
     pub(super) run: fn(S) -> BoxFuture<()>,
 }
 
@@ -52,14 +51,14 @@ impl<S> Case<S> {
         name: &'static str,
         contract: &'static str,
         rule: Rule,
-        time: Time,
+        on: On,
         run: fn(S) -> BoxFuture<()>,
     ) -> Self {
         Self {
             name,
             contract,
             rule,
-            time,
+            on,
             run,
         }
     }

@@ -1,7 +1,10 @@
 use std::{
     any::Any,
     panic::{self, AssertUnwindSafe},
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError},
+    },
     thread,
     time::Duration,
 };
@@ -13,14 +16,14 @@ use tokio::{
 
 use super::{
     Case, Violation,
-    case::{BoxFuture, Time},
+    case::{BoxFuture, On},
 };
 
 /// After how long of real time a case that blocks its thread is given up.
 const BLOCKED: Duration = Duration::from_secs(20);
 
-/// After how long of a case's own time it counts as waiting for ever.
-const WAITED: Duration = Duration::from_secs(15);
+/// After how long a case that waits counts as waiting for ever.
+const WAITED: Duration = Duration::from_secs(10);
 
 /// Makes the fresh instance that a case gets.
 pub(crate) type Make<S> = Arc<dyn Fn() -> BoxFuture<S> + Send + Sync>;
@@ -51,7 +54,7 @@ fn run<S>(case: &'static Case<S>, make: Make<S>) -> Result<(), Violation> {
     let (done, ended) = mpsc::channel();
     let thread = thread::Builder::new().name(case.name().to_owned());
     let spawned = thread.spawn(move || {
-        let runtime = runtime(case.time);
+        let runtime = runtime(case.on);
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
             runtime.block_on(async {
                 let run = async {
@@ -74,19 +77,18 @@ fn run<S>(case: &'static Case<S>, make: Make<S>) -> Result<(), Violation> {
     if let Err(error) = spawned {
         return Err(case.broken(format!("no thread: {error}")));
     }
-    ended
-        .recv_timeout(BLOCKED)
-        .unwrap_or_else(|_| Err(case.broken(format!("it has blocked its thread for {BLOCKED:?}"))))
+    ended.recv_timeout(BLOCKED).unwrap_or_else(|error| {
+        Err(case.broken(match error {
+            RecvTimeoutError::Timeout => format!("it has blocked its thread for {BLOCKED:?}"),
+            RecvTimeoutError::Disconnected => "its thread has ended without an answer".to_owned(),
+        }))
+    })
 }
 
-fn runtime(time: Time) -> Runtime {
-    let mut builder = match time {
-        Time::Paused => {
-            let mut builder = Builder::new_current_thread();
-            builder.start_paused(true);
-            builder
-        }
-        Time::Real => {
+fn runtime(on: On) -> Runtime {
+    let mut builder = match on {
+        On::OneThread => Builder::new_current_thread(),
+        On::Threads => {
             let mut builder = Builder::new_multi_thread();
             builder.worker_threads(2);
             builder

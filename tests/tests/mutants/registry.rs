@@ -181,7 +181,7 @@ impl Registry for Broken {
             _ => {}
         }
         let group = match self.fault {
-            IgnoresCase => GroupName::new(&group.as_str().to_lowercase()).unwrap(),
+            IgnoresCase => GroupName::new(group.as_str().to_lowercase()).unwrap(),
             _ => group,
         };
         let joined = self.inner.join(id, group).await?;
