@@ -41,10 +41,12 @@ suite! {
         the_last_connection_takes_its_client_along: R3;
         the_last_member_takes_its_group_along: R3;
         a_removed_connection_can_come_back: R3;
+        what_a_connection_joined_goes_with_it: R3;
         join_and_leave_tell_what_they_changed: R4;
         a_stranger_can_neither_join_nor_leave: R4;
         a_join_that_returned_is_in_effect: R4;
         a_leave_that_returned_is_in_effect: R4;
+        a_change_is_of_one_connection_alone: R4;
         a_group_is_told_by_its_exact_name: R4;
         a_client_is_each_of_its_connections: R5;
         clients_are_each_of_their_connections: R5;

@@ -5,7 +5,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode, request::Builder};
 use http_body_util::{BodyExt, Empty};
 use hyper::{body::Incoming, client::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -15,6 +15,8 @@ use crate::{Dispatched, End, EventStream, StreamClient};
 
 /// How long anything may take that a client waits for.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+type Headers<'a> = &'a [(&'a str, &'a [u8])];
 
 /// A version of HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,12 +39,35 @@ pub(super) enum Client {
 
 impl Client {
     pub(super) async fn open(addr: SocketAddr, version: Version, path: &str) -> Self {
+        Self::open_with(addr, version, path, &[]).await
+    }
+
+    pub(super) async fn open_with(
+        addr: SocketAddr,
+        version: Version,
+        path: &str,
+        headers: Headers<'_>,
+    ) -> Self {
         let call = StreamClient::open(addr, path).keep_body().timeout(PATIENCE);
+        let call = headers
+            .iter()
+            .fold(call, |call, (name, value)| call.header(name, value));
         match version {
             Version::Http10 => Self::Http1(call.http_10().await),
             Version::Http11 => Self::Http1(call.await),
-            Version::Http2 => Self::Http2(Http2Client::open(addr, Method::GET, path).await),
+            Version::Http2 => {
+                Self::Http2(Http2Client::open_with(addr, Method::GET, path, headers).await)
+            }
         }
+    }
+
+    /// The client's own address.
+    pub(super) fn local_addr(&self) -> SocketAddr {
+        let addr = match self {
+            Self::Http1(client) => client.local_addr(),
+            Self::Http2(client) => client.socket.local_addr(),
+        };
+        addr.expect("a connected socket has an address")
     }
 
     pub(super) fn status(&self) -> StatusCode {
@@ -121,7 +146,11 @@ pub(super) struct Http2Client {
 
 impl Http2Client {
     pub(super) async fn open(addr: SocketAddr, method: Method, path: &str) -> Self {
-        let opened = timeout(PATIENCE, Self::request(addr, method, path)).await;
+        Self::open_with(addr, method, path, &[]).await
+    }
+
+    async fn open_with(addr: SocketAddr, method: Method, path: &str, headers: Headers<'_>) -> Self {
+        let opened = timeout(PATIENCE, Self::request(addr, method, path, headers)).await;
         match opened {
             Ok(Ok(client)) => client,
             Ok(Err(error)) => panic!("no response over HTTP/2: {error}"),
@@ -133,6 +162,7 @@ impl Http2Client {
         addr: SocketAddr,
         method: Method,
         path: &str,
+        headers: Headers<'_>,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let socket = TcpStream::connect(addr).await?.into_std()?;
         let own = TcpStream::from_std(socket.try_clone()?)?;
@@ -144,8 +174,9 @@ impl Http2Client {
         let request = Request::builder()
             .method(method)
             .uri(format!("http://{addr}{path}"))
-            .header("accept", "text/event-stream")
-            .body(Empty::new())?;
+            .header("accept", "text/event-stream");
+        let with = |request: Builder, (name, value): &(&str, &[u8])| request.header(*name, *value);
+        let request = headers.iter().fold(request, with).body(Empty::new())?;
         Ok(Self {
             response: sender.send_request(request).await?,
             stream: EventStream::new(),

@@ -11,7 +11,7 @@ rules! {
     R5: "A client that goes away is out of the hub within a second, whether its stream is idle or \
          busy: by FIN, by RST, by closing its half alone, by resetting a stream of HTTP/2. \
          Where bytes of its request lie unread, the next write finds out.";
-    R6: "GET and POST open a stream, over HTTP/1.0, HTTP/1.1 and HTTP/2.";
+    R6: "GET and POST open a stream, over HTTP/1.0, HTTP/1.1 and HTTP/2 (with prior knowledge).";
     R7: "HEAD answers the same head, and nothing else: no connection, no presence.";
     R8: "The last event id is the Last-Event-ID header's, or else the query's lastEventId or \
          last_event_id; empty means none.";

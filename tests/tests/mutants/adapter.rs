@@ -9,7 +9,7 @@ use std::{
 };
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Empty};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
@@ -22,7 +22,7 @@ use tokio::{
     time::sleep,
 };
 
-use self::body::{Body, HELD, faulty};
+use self::body::{Body, HELD, LATE, faulty};
 use crate::report::{assert_caught, faults};
 
 faults! {
@@ -34,8 +34,11 @@ faults! {
         + the_body_is_the_cores_bytes
         + the_body_over_http_2_is_the_cores_bytes;
     ForgetsAHeader: R2 each_version_of_http_has_the_same_head
+        + post_opens_a_stream
         + head_answers_the_head;
+    ForgetsAHeaderOfPost: R6 post_opens_a_stream;
     SetsConnection: R2 each_version_of_http_has_the_same_head
+        + post_opens_a_stream
         + head_answers_the_head;
     HoldsEvents: R3 each_event_leaves_within_50_ms;
     HoldsEventsOverHttp2: R3 an_event_over_http_2_leaves_within_50_ms;
@@ -73,7 +76,10 @@ faults! {
     RefusesHttp10: R6 http_1_0_opens_a_stream
         + each_version_of_http_has_the_same_head
         + the_first_byte_leaves_at_once
-        + the_first_byte_needs_no_opening_event;
+        + the_first_byte_needs_no_opening_event
+        + the_last_event_id_comes_from_the_header
+        + the_last_event_id_comes_from_the_query
+        + the_peers_address_is_known;
     SpeaksNoHttp2: R6 http_2_opens_a_stream
         + a_closed_connection_of_http_2_is_noticed
         + a_disconnect_ends_a_stream_of_http_2
@@ -85,9 +91,14 @@ faults! {
         + the_body_over_http_2_is_the_cores_bytes
         + the_first_byte_leaves_at_once
         + the_first_byte_needs_no_opening_event
+        + the_last_event_id_comes_from_the_header
+        + the_last_event_id_comes_from_the_query
+        + the_peers_address_is_known
         + what_waits_comes_before_the_end;
     AnswersHeadBare: R7 head_answers_the_head;
     OpensOnHead: R7 head_registers_nothing;
+    OpensOnHeadForAWhile: R7 head_registers_nothing;
+    IgnoresTheHeaderOverHttp2: R8 the_last_event_id_comes_from_the_header;
     IgnoresTheHeader: R8 the_last_event_id_comes_from_the_header;
     IgnoresTheQuery: R8 the_last_event_id_comes_from_the_query;
     CleansNames: R9 a_name_that_is_not_valid_is_a_400;
@@ -98,6 +109,7 @@ faults! {
         + a_disconnect_ends_a_stream_of_http_2
         + what_waits_comes_before_the_end;
     EndsAtOnce: R11 what_waits_comes_before_the_end;
+    TellsNoAddressOverHttp2: R12 the_peers_address_is_known;
     TellsItsOwnAddress: R12 the_peers_address_is_known;
 }
 
@@ -155,7 +167,15 @@ async fn answer(
     let response = open(&request, peer, &hub, fault).await;
     let refused = response.status() != StatusCode::OK;
     let whole = refused || request.method() == Method::HEAD;
+    let post = request.method() == Method::POST;
     let mut response = response.map(|body| {
+        if !refused && whole && fault == OpensOnHeadForAWhile {
+            tokio::spawn(async move {
+                sleep(LATE).await;
+                drop(body);
+            });
+            return Empty::new().map_err(|never| match never {}).boxed_unsync();
+        }
         if whole {
             body.map_err(|never| match never {}).boxed_unsync()
         } else {
@@ -165,6 +185,7 @@ async fn answer(
     let headers = response.headers_mut();
     match fault {
         ForgetsAHeader => drop(headers.remove("x-accel-buffering")),
+        ForgetsAHeaderOfPost if post => drop(headers.remove("cache-control")),
         SetsConnection => {
             drop(headers.insert("connection", HeaderValue::from_static("keep-alive")))
         }
@@ -183,7 +204,8 @@ async fn open(
     hub: &Hub,
     fault: Fault,
 ) -> Response<sse_core::StreamBody> {
-    let get_for_head = fault == OpensOnHead && request.method() == Method::HEAD;
+    let opens_on_head = matches!(fault, OpensOnHead | OpensOnHeadForAWhile);
+    let get_for_head = opens_on_head && request.method() == Method::HEAD;
     let method = if get_for_head {
         &Method::GET
     } else {
@@ -191,11 +213,14 @@ async fn open(
     };
     let query = request.uri().query().unwrap_or_default();
     let mut headers = request.headers().clone();
-    if fault == IgnoresTheHeader {
+    let over_http_2 = request.version() == Version::HTTP_2;
+    if fault == IgnoresTheHeader || (fault == IgnoresTheHeaderOverHttp2 && over_http_2) {
         headers.remove("last-event-id");
     }
     let seen_query = (fault != IgnoresTheQuery).then_some(query);
-    let stream = StreamRequest::new(method, &headers, seen_query).from_peer(Some(peer));
+    let told = !(fault == TellsNoAddressOverHttp2 && over_http_2);
+    let peer = told.then_some(peer);
+    let stream = StreamRequest::new(method, &headers, seen_query).from_peer(peer);
     let seen = Seen {
         last_event_id: stream.last_event_id().cloned(),
         peer_addr: stream.peer_addr(),
@@ -237,7 +262,7 @@ fn name(text: &str, fault: Fault) -> String {
 }
 
 fn status(status: StatusCode) -> Response<Body> {
-    let body = http_body_util::Empty::new().map_err(|never| match never {});
+    let body = Empty::new().map_err(|never| match never {});
     let mut response = Response::new(body.boxed_unsync());
     *response.status_mut() = status;
     response

@@ -27,19 +27,29 @@ faults! {
         + remove_returns_what_insert_took
         + stats_count_what_is_there
         + the_last_connection_takes_its_client_along
-        + the_last_member_takes_its_group_along;
+        + the_last_member_takes_its_group_along
+        + what_a_connection_joined_goes_with_it;
     LeavesAnEmptyClient: R3 the_last_connection_takes_its_client_along
         + a_dropped_change_is_whole_or_nothing;
     LeavesAnEmptyGroup: R3 the_last_member_takes_its_group_along
-        + a_dropped_change_is_whole_or_nothing;
-    NeverTakesBack: R3 a_removed_connection_can_come_back;
+        + a_dropped_change_is_whole_or_nothing
+        + what_a_connection_joined_goes_with_it;
+    NeverTakesBack: R3 a_removed_connection_can_come_back
+        + what_a_connection_joined_goes_with_it;
     AlwaysSaysThatItJoined: R4 join_and_leave_tell_what_they_changed;
     LetsStrangersJoin: R4 a_stranger_can_neither_join_nor_leave;
     JoinsLater: R4 a_join_that_returned_is_in_effect
+        + a_change_is_of_one_connection_alone
+        + what_a_connection_joined_goes_with_it
         + stats_count_what_is_there
         + the_last_member_takes_its_group_along;
     LeavesLater: R4 a_leave_that_returned_is_in_effect
+        + a_change_is_of_one_connection_alone
         + the_last_member_takes_its_group_along;
+    RemembersWhatWasJoined: R3 what_a_connection_joined_goes_with_it;
+    JoinsForTheClient: R4 a_change_is_of_one_connection_alone;
+    LeavesForTheClient: R4 a_change_is_of_one_connection_alone
+        + stats_count_what_is_there;
     IgnoresCase: R4 a_group_is_told_by_its_exact_name;
     MatchesPrefixes: R5 a_client_is_each_of_its_connections;
     ForgetsALaterClient: R5 clients_are_each_of_their_connections
@@ -69,6 +79,7 @@ struct Broken {
     /// A change that is put off.
     later: Mutex<Option<(ConnectionId, GroupName)>>,
     removed: Mutex<Vec<ConnectionId>>,
+    joined: Mutex<Vec<(ConnectionId, GroupName)>>,
     /// The most that there were at once.
     peak: Mutex<RegistryStats>,
 }
@@ -80,6 +91,7 @@ impl Broken {
             inner: MemoryRegistry::new(),
             later: Mutex::default(),
             removed: Mutex::default(),
+            joined: Mutex::default(),
             peak: Mutex::default(),
         }
     }
@@ -106,6 +118,14 @@ impl Broken {
                 _ => self.inner.leave(id, &group).await,
             });
         }
+    }
+
+    /// The other connections of the same client.
+    fn siblings(&self, id: ConnectionId) -> Vec<ConnectionId> {
+        let own = self.found(&Target::connection(id)).pop();
+        let all = own.map(|own| self.found(&Target::client(own.client())));
+        let others = all.unwrap_or_default().into_iter().map(|other| other.id());
+        others.filter(|other| *other != id).collect()
     }
 
     fn is_in(&self, id: ConnectionId, group: &GroupName) -> bool {
@@ -148,6 +168,12 @@ impl Registry for Broken {
                     self.inner.join(id, group).await?;
                 }
             }
+            (RemembersWhatWasJoined, _) => {
+                let joined = self.joined.lock().clone();
+                for (_, group) in joined.into_iter().filter(|(other, _)| *other == id) {
+                    self.inner.join(id, group).await?;
+                }
+            }
             (TakesOutForAMoment, Some(other)) => {
                 self.inner.remove(other.id()).await?;
                 sleep(Duration::from_millis(1)).await;
@@ -184,6 +210,14 @@ impl Registry for Broken {
             IgnoresCase => GroupName::new(group.as_str().to_lowercase()).unwrap(),
             _ => group,
         };
+        if self.fault == RemembersWhatWasJoined {
+            self.joined.lock().push((id, group.clone()));
+        }
+        if self.fault == JoinsForTheClient {
+            for other in self.siblings(id) {
+                self.inner.join(other, group.clone()).await?;
+            }
+        }
         let joined = self.inner.join(id, group).await?;
         self.note();
         Ok(joined || self.fault == AlwaysSaysThatItJoined)
@@ -194,6 +228,11 @@ impl Registry for Broken {
         if self.fault == LeavesLater && self.is_in(id, group) {
             *self.later.lock() = Some((id, group.clone()));
             return Ok(true);
+        }
+        if self.fault == LeavesForTheClient {
+            for other in self.siblings(id) {
+                self.inner.leave(other, group).await?;
+            }
         }
         self.inner.leave(id, group).await
     }

@@ -100,20 +100,36 @@ pub(crate) async fn a_fin_after_a_body_is_noticed_by_a_write(server: Server) {
 }
 
 pub(crate) async fn a_reset_stream_of_http_2_is_noticed(server: Server) {
-    let hub = hub();
-    let addr = server.start(&hub).await;
-    let client = Http2Client::open(addr, Method::GET, STREAM).await;
-    assert_eq!(connections(&hub), 1);
-    let connection = client.reset_stream();
-    assert_gone(&hub).await;
-    drop(connection);
+    for busy in [false, true] {
+        assert_http_2_noticed(&server, busy, |client| Box::new(client.reset_stream())).await;
+    }
 }
 
 pub(crate) async fn a_closed_connection_of_http_2_is_noticed(server: Server) {
+    for busy in [false, true] {
+        let close = |client: Http2Client| -> Box<dyn Send> {
+            client.close_connection();
+            Box::new(client)
+        };
+        assert_http_2_noticed(&server, busy, close).await;
+    }
+}
+
+/// What `leave` returns is kept: only what it did is to be noticed.
+async fn assert_http_2_noticed(
+    server: &Server,
+    busy: bool,
+    leave: fn(Http2Client) -> Box<dyn Send>,
+) {
     let hub = hub();
     let addr = server.start(&hub).await;
     let client = Http2Client::open(addr, Method::GET, STREAM).await;
-    assert_eq!(connections(&hub), 1);
-    client.close_connection();
+    eventually("the stream is open", A_SECOND, || connections(&hub) == 1).await;
+    let traffic = busy.then(|| keep_busy(&hub));
+    let left = leave(client);
     assert_gone(&hub).await;
+    drop(left);
+    if let Some(traffic) = traffic {
+        traffic.abort();
+    }
 }

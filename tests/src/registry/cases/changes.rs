@@ -185,6 +185,39 @@ pub(crate) async fn a_leave_that_returned_is_in_effect(registry: Subject) {
     assert_visited(&registry, &Target::group(group("red")), &[]);
 }
 
+pub(crate) async fn a_change_is_of_one_connection_alone(registry: Subject) {
+    let laptop = inserted(&registry, "ada", &[]).await;
+    let phone = inserted(&registry, "ada", &["blue"]).await;
+    let (red, blue) = (Target::group(group("red")), Target::group(group("blue")));
+    join(&registry, &laptop, "red").await;
+    assert_visited(&registry, &red, &[&laptop]);
+    join(&registry, &phone, "red").await;
+    leave(&registry, &laptop, "red").await;
+    assert_visited(&registry, &red, &[&phone]);
+    remove(&registry, &laptop).await;
+    assert_visited(&registry, &red, &[&phone]);
+    assert_visited(&registry, &blue, &[&phone]);
+}
+
+pub(crate) async fn what_a_connection_joined_goes_with_it(registry: Subject) {
+    let blue = Target::group(group("blue"));
+    let ada = inserted(&registry, "ada", &[]).await;
+    join(&registry, &ada, "blue").await;
+    remove(&registry, &ada).await;
+    assert_visited(&registry, &blue, &[]);
+    assert_eq!(
+        groups(&registry),
+        0,
+        "groups, their only member was removed"
+    );
+    insert(&registry, &ada).await;
+    assert_visited(&registry, &blue, &[]);
+    assert!(
+        join(&registry, &ada, "blue").await,
+        "who came back isn't in the group yet"
+    );
+}
+
 pub(crate) async fn a_group_is_told_by_its_exact_name(registry: Subject) {
     let ada = inserted(&registry, "ada", &["red"]).await;
     for name in ["Red", "re", "red-", "r-e-d"] {

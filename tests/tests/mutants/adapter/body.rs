@@ -167,7 +167,7 @@ impl Reading {
 }
 
 /// More than 50 ms.
-const LATE: Duration = Duration::from_millis(80);
+pub(super) const LATE: Duration = Duration::from_millis(80);
 
 /// One of many.
 const CHOSEN: &[u8] = b"data: 500\n\n";
