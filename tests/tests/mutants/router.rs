@@ -12,7 +12,10 @@ mod state;
 
 use sse_conformance::router::violations;
 
-use self::{broken::Broken, posting::Posting};
+use self::{
+    broken::Broken,
+    posting::{Post, Posting},
+};
 use crate::report::{assert_caught, faults};
 
 faults! {
@@ -102,7 +105,17 @@ fn every_broken_router_is_found_out() {
 
 #[test]
 fn a_router_that_delivers_after_it_answers_breaks_nothing() {
-    assert_eq!(violations(|| async { Posting::new() }), []);
+    assert_eq!(violations(|| async { Posting::new(Post::Task) }), []);
+}
+
+#[test]
+fn a_router_that_delivers_on_a_thread_of_its_own_breaks_nothing() {
+    assert_eq!(violations(|| async { Posting::new(Post::Thread) }), []);
+}
+
+#[test]
+fn a_router_that_delivers_on_a_runtime_of_its_own_breaks_nothing() {
+    assert_eq!(violations(|| async { Posting::new(Post::Runtime) }), []);
 }
 
 /// It keeps events: the cases about positions have something to look at.

@@ -7,7 +7,10 @@ use std::{
 };
 
 use sse_core::{Deliver, Delivered, Lost, Position, Routed, Scope};
-use tokio::task::block_in_place;
+use tokio::{
+    runtime::{Handle, RuntimeFlavor},
+    task::block_in_place,
+};
 
 use crate::eventually;
 
@@ -144,11 +147,16 @@ impl Deliver for Recorder {
     fn deliver(&self, routed: &[Routed]) -> Delivered {
         let mut log = self.enter();
         log.calls.push(routed.to_vec());
+        if routed.is_empty() {
+            // Which a router may do at any time, and is no delivery to hold up.
+            drop(log);
+            self.leave();
+            return Delivered::default();
+        }
         if log.hold == Hold::Next {
             log.hold = Hold::Held;
             let held = |log: &mut Log| log.hold == Hold::Held;
-            // It may be a worker of the case's runtime, which would take the timers along.
-            let waited = block_in_place(|| self.let_go.wait_timeout_while(log, HELD_AT_MOST, held));
+            let waited = blocking(|| self.let_go.wait_timeout_while(log, HELD_AT_MOST, held));
             log = waited.unwrap_or_else(PoisonError::into_inner).0;
             if log.hold == Hold::Held {
                 log.hold = Hold::None;
@@ -172,6 +180,18 @@ impl Deliver for Recorder {
 impl fmt::Debug for Recorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Recorder").finish_non_exhaustive()
+    }
+}
+
+/// Blocks this thread, of whichever runtime it is.
+fn blocking<T>(wait: impl FnOnce() -> T) -> T {
+    let flavor = Handle::try_current().map(|runtime| runtime.runtime_flavor());
+    if matches!(flavor, Ok(RuntimeFlavor::MultiThread)) {
+        // It may be a worker of the case's runtime, which would take the timers along.
+        block_in_place(wait)
+    } else {
+        // A thread of the router's own, which can't be left to others.
+        wait()
     }
 }
 

@@ -1,18 +1,31 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, thread};
 
 use parking_lot::Mutex;
 use sse_core::{
     Accepted, Batch, Deliver, Pending, Position, RouteError, Routed, Router, async_trait,
 };
 use tokio::{
+    runtime::Builder,
     sync::{mpsc, watch},
     task::yield_now,
 };
 
 use super::order::{Order, Ordered};
 
-/// A router whose own task delivers, some time after the answer, as one does that reads a log.
+/// Where a router delivers.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Post {
+    /// In a task.
+    Task,
+    /// On a thread of its own.
+    Thread,
+    /// On a thread of its own, with a runtime of one thread.
+    Runtime,
+}
+
+/// A router that delivers by itself, some time after the answer, as one does that reads a log.
 pub(super) struct Posting {
+    at: Post,
     state: Mutex<State>,
     ended: watch::Sender<bool>,
 }
@@ -24,11 +37,24 @@ struct State {
     closed: bool,
 }
 
+async fn deliver(
+    to: Arc<dyn Deliver>,
+    mut posted: mpsc::Receiver<Vec<Routed>>,
+    ended: watch::Sender<bool>,
+) {
+    while let Some(routed) = posted.recv().await {
+        yield_now().await;
+        drop(to.deliver(&routed));
+    }
+    ended.send_replace(true);
+}
+
 type Place = mpsc::OwnedPermit<Vec<Routed>>;
 
 impl Posting {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(at: Post) -> Self {
         Self {
+            at,
             state: Mutex::new(State {
                 order: Order::new(None),
                 to: None,
@@ -74,13 +100,19 @@ impl Router for Posting {
         let (post, mut posted) = mpsc::channel::<Vec<Routed>>(64);
         state.post = Some(post);
         let ended = self.ended.clone();
-        tokio::spawn(async move {
-            while let Some(routed) = posted.recv().await {
-                yield_now().await;
-                drop(to.deliver(&routed));
-            }
-            ended.send_replace(true);
-        });
+        match self.at {
+            Post::Task => drop(tokio::spawn(deliver(to, posted, ended))),
+            Post::Thread => drop(thread::spawn(move || {
+                while let Some(routed) = posted.blocking_recv() {
+                    drop(to.deliver(&routed));
+                }
+                ended.send_replace(true);
+            })),
+            Post::Runtime => drop(thread::spawn(|| {
+                let runtime = Builder::new_current_thread().build().unwrap();
+                runtime.block_on(deliver(to, posted, ended));
+            })),
+        }
         Ok(head)
     }
 
