@@ -37,9 +37,12 @@ suite! {
         another_hub_is_refused: R1;
         a_refused_hub_gets_nothing: R1;
         positions_come_after_the_head: R1;
+        positions_come_after_every_head: R1;
         each_publication_has_an_answer: R2;
         an_empty_batch_has_an_empty_answer: R2;
         a_batch_has_consecutive_positions: R2;
+        a_duplicate_leaves_no_hole: R2;
+        a_transient_event_leaves_no_hole: R2;
         a_transient_event_has_no_position: R2;
         each_is_delivered_once: R3;
         the_order_is_that_of_publishing: R3;
@@ -86,6 +89,8 @@ suite! {
         of_two_at_once_one_is_a_duplicate: R7;
         shutdown_returns_when_all_is_delivered: R9;
         a_shutdown_waits_for_the_delivery_that_is_made: R9;
+        a_shutdown_that_is_dropped_has_closed: R9;
+        a_repeated_shutdown_waits_too: R9;
         publishing_beside_a_shutdown_is_delivered_or_closed: R9;
     }
 }

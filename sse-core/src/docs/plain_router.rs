@@ -1,4 +1,10 @@
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use sse_core::{
     Accepted, Batch, Deliver, IdempotencyKey, Pending, Position, Publication, RouteError, Router,
@@ -7,12 +13,15 @@ use sse_core::{
 use tokio::sync::{Mutex, MutexGuard};
 
 #[derive(Debug, Default)]
-struct PlainRouter(Mutex<Order>);
+struct PlainRouter {
+    order: Mutex<Order>,
+    /// Beside the lock: a shutdown closes at once, and then waits for it.
+    closed: AtomicBool,
+}
 
 #[derive(Debug, Default)]
 struct Order {
     to: Option<Arc<dyn Deliver>>,
-    closed: bool,
     /// The last hundred.
     keys: VecDeque<(IdempotencyKey, Target)>,
 }
@@ -32,33 +41,43 @@ impl Order {
     }
 }
 
-fn route(mut order: MutexGuard<'_, Order>, batch: Batch) -> Result<Vec<Accepted>, RouteError> {
-    if order.closed {
-        return Err(RouteError::Closed);
+impl PlainRouter {
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
     }
-    let to = order.to.clone().ok_or(RouteError::NotStarted)?;
-    let (mut accepted, mut routed) = (Vec::new(), Vec::new());
-    for publication in batch {
-        let duplicate = order.is_duplicate(&publication);
-        if !duplicate {
-            routed.push(publication.route(None));
+
+    fn route(
+        &self,
+        mut order: MutexGuard<'_, Order>,
+        batch: Batch,
+    ) -> Result<Vec<Accepted>, RouteError> {
+        if self.is_closed() {
+            return Err(RouteError::Closed);
         }
-        accepted.push(Accepted {
-            position: None,
-            duplicate,
-        });
+        let to = order.to.clone().ok_or(RouteError::NotStarted)?;
+        let (mut accepted, mut routed) = (Vec::new(), Vec::new());
+        for publication in batch {
+            let duplicate = order.is_duplicate(&publication);
+            if !duplicate {
+                routed.push(publication.route(None));
+            }
+            accepted.push(Accepted {
+                position: None,
+                duplicate,
+            });
+        }
+        let delivered = to.deliver(&routed);
+        drop(order);
+        drop(delivered);
+        Ok(accepted)
     }
-    let delivered = to.deliver(&routed);
-    drop(order);
-    drop(delivered);
-    Ok(accepted)
 }
 
 #[async_trait]
 impl Router for PlainRouter {
     async fn start(&self, to: Arc<dyn Deliver>) -> Result<Position, RouteError> {
-        let mut order = self.0.lock().await;
-        if order.closed {
+        let mut order = self.order.lock().await;
+        if self.is_closed() {
             return Err(RouteError::Closed);
         }
         if Arc::ptr_eq(order.to.get_or_insert_with(|| Arc::clone(&to)), &to) {
@@ -69,15 +88,19 @@ impl Router for PlainRouter {
     }
 
     async fn publish(&self, batch: Batch) -> Result<Vec<Accepted>, RouteError> {
-        route(self.0.lock().await, batch)
+        self.route(self.order.lock().await, batch)
     }
 
     fn try_publish(&self, batch: Batch) -> Result<Pending, RouteError> {
-        let order = self.0.try_lock().map_err(|_| RouteError::Busy)?;
-        route(order, batch).map(Pending::ready)
+        match self.order.try_lock() {
+            Ok(order) => self.route(order, batch).map(Pending::ready),
+            Err(_) if self.is_closed() => Err(RouteError::Closed),
+            Err(_) => Err(RouteError::Busy),
+        }
     }
 
     async fn shutdown(&self) {
-        self.0.lock().await.closed = true;
+        self.closed.store(true, Ordering::SeqCst);
+        drop(self.order.lock().await);
     }
 }

@@ -30,8 +30,8 @@ rules! {
          long is its own affair.";
     R8: "Where events were lost on their way to this node, and only there, the router says so \
          with Deliver::lost, in order with the deliveries.";
-    R9: "After shutdown everything fails with RouteError::Closed, start too. What was accepted \
-         before, or taken by try_publish, is delivered before it returns, and nothing after. It \
-         needs no start; a second shutdown returns at once. Dropping the hub doesn't shut its \
-         router down: whoever shares one does that.";
+    R9: "Once shutdown was polled everything fails with RouteError::Closed, start too. What was \
+         accepted before, or taken by try_publish, is delivered before it returns, and nothing \
+         after. It needs no start; it may be called again, and waits for the same. Dropping the \
+         hub doesn't shut its router down: whoever shares one does that.";
 }

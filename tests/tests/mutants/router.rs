@@ -28,10 +28,16 @@ faults! {
     StaysHalfStarted: R1 a_start_dropped_midway_can_be_repeated;
     TakesAnotherHub: R1 another_hub_is_refused;
     DeliversToARefusedHub: R1 a_refused_hub_gets_nothing;
-    SaysAHeadTooLate: R1 positions_come_after_the_head;
+    SaysAHeadTooLate: R1 positions_come_after_the_head
+        + positions_come_after_every_head;
+    SaysAnotherHeadWhenRepeated: R1 positions_come_after_every_head;
     AnswersNotAll: R2 each_publication_has_an_answer;
     RefusesAnEmptyBatch: R2 an_empty_batch_has_an_empty_answer;
-    LeavesHolesInABatch: R2 a_batch_has_consecutive_positions;
+    LeavesHolesInABatch: R2 a_batch_has_consecutive_positions
+        + a_duplicate_leaves_no_hole
+        + a_transient_event_leaves_no_hole;
+    BurnsAPositionForADuplicate: R2 a_duplicate_leaves_no_hole;
+    BurnsAPositionForATransientEvent: R2 a_transient_event_leaves_no_hole;
     KeepsTransientEvents: R2 a_transient_event_has_no_position;
     TakesAsMuchOfABatchAsFits: R2 a_full_router_refuses_a_batch_as_a_whole;
     DeliversOneTwice: R3 each_is_delivered_once
@@ -61,8 +67,12 @@ faults! {
     LocksWhileItWakes: R5 a_woken_reader_may_try_to_publish
         + a_woken_reader_may_publish;
     LocksPublishWhileItWakes: R5 a_woken_reader_may_publish;
+    LocksWhilePublishWakes: R5 a_woken_reader_may_try_to_publish
+        + a_woken_reader_may_publish;
     BlocksWhoeverComesBack: R5 a_delivery_may_publish;
+    BlocksWhoeverComesBackToPublish: R5 a_delivery_may_publish;
     LocksDebugWhileItDelivers: R5 debug_waits_for_no_delivery;
+    LocksDebugWhilePublishDelivers: R5 debug_waits_for_no_delivery;
     IsNeverBusy: R6 a_full_router_is_busy;
     DeliversWhatItRefused: R6 what_was_refused_as_busy_leaves_no_trace;
     FailsInsteadOfWaiting: R6 publish_waits_for_its_turn
@@ -81,13 +91,18 @@ faults! {
     RemembersWhatItRefused: R7 a_refused_publication_uses_no_key_up;
     LooksKeysUpTooEarly: R7 of_two_at_once_one_is_a_duplicate;
     CriesLost: R8 nothing_is_lost_without_a_cause;
-    PublishesAfterShutdown: R9 after_shutdown_publishing_is_closed;
+    PublishesAfterShutdown: R9 after_shutdown_publishing_is_closed
+        + a_shutdown_that_is_dropped_has_closed;
     StartsAfterShutdown: R9 after_shutdown_starting_is_closed;
     AcceptsBehindAShutdown: R9 what_is_underway_at_a_shutdown_is_delivered_or_closed;
-    HangsAtASecondShutdown: R9 a_second_shutdown_returns;
+    HangsAtASecondShutdown: R9 a_second_shutdown_returns
+        + a_repeated_shutdown_waits_too;
+    ReturnsAtOnceWhenShutAgain: R9 a_repeated_shutdown_waits_too;
+    ClosesWhenAllIsDone: R9 a_shutdown_that_is_dropped_has_closed;
     WaitsForAStart: R9 a_shutdown_needs_no_start;
     ReturnsBeforeItsQueueIsDone: R9 shutdown_returns_when_all_is_delivered;
-    ForgetsTheOneAtWork: R9 a_shutdown_waits_for_the_delivery_that_is_made;
+    ForgetsTheOneAtWork: R9 a_shutdown_waits_for_the_delivery_that_is_made
+        + a_repeated_shutdown_waits_too;
     LiesAfterShutdown: R9 publishing_beside_a_shutdown_is_delivered_or_closed;
     DropsItsQueueAtShutdown: R9 shutdown_returns_when_all_is_delivered;
 }

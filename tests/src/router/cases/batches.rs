@@ -1,12 +1,12 @@
 //! Cases of what a batch is answered.
 
-use sse_core::{Batch, Event, RouteError};
+use sse_core::{Accepted, Batch, Event, Position, Publication, RouteError};
 
 use super::{
     recorder::MARKER,
     support::{
-        Subject, batch, built, client, held_up, publication, publish, settled, started, take,
-        taken, to,
+        Subject, batch, built, client, held_up, keyed, publication, publish, settled, started,
+        take, taken, to,
     },
 };
 
@@ -44,15 +44,51 @@ pub(crate) async fn an_empty_batch_has_an_empty_answer(router: Subject) {
 pub(crate) async fn a_batch_has_consecutive_positions(router: Subject) {
     let _recorder = started(&router).await;
     for _ in 0..2 {
-        let accepted = publish(&router, batch(["ada", "bob", "cy"])).await;
-        let positions: Vec<_> = accepted.iter().filter_map(|a| a.position).collect();
-        for pair in positions.windows(2) {
-            assert!(
-                pair[0].epoch() == pair[1].epoch() && pair[0].sequence() + 1 == pair[1].sequence(),
-                "its positions are {positions:?}"
-            );
-        }
+        assert_consecutive(&publish(&router, batch(["ada", "bob", "cy"])).await);
+        assert_consecutive(&take(&router, batch(["ada", "bob", "cy"])).await);
     }
+}
+
+/// Those of a batch which are kept follow one another.
+#[track_caller]
+fn assert_consecutive(accepted: &[Accepted]) {
+    let kept = accepted.iter().filter(|accepted| !accepted.duplicate);
+    let positions: Vec<Position> = kept.filter_map(|accepted| accepted.position).collect();
+    for pair in positions.windows(2) {
+        assert!(
+            pair[0].epoch() == pair[1].epoch() && pair[0].sequence() + 1 == pair[1].sequence(),
+            "its positions are {positions:?}"
+        );
+    }
+}
+
+/// Publishes a batch of these in every way.
+async fn assert_no_holes<const N: usize>(router: &Subject, batch: impl Fn() -> [Publication; N]) {
+    for _ in 0..2 {
+        let batch = || batch().into_iter().collect::<Batch>();
+        assert_consecutive(&publish(router, batch()).await);
+        assert_consecutive(&take(router, batch()).await);
+    }
+}
+
+pub(crate) async fn a_duplicate_leaves_no_hole(router: Subject) {
+    let _recorder = started(&router).await;
+    publish(&router, keyed("ada", "k")).await;
+    let of_another = || [to("bob"), keyed("ada", "k"), to("cy")];
+    assert_no_holes(&router, of_another).await;
+    let own = publish(
+        &router,
+        [keyed("bob", "j"), keyed("bob", "j"), to("cy")]
+            .into_iter()
+            .collect::<Batch>(),
+    );
+    assert_consecutive(&own.await);
+}
+
+pub(crate) async fn a_transient_event_leaves_no_hole(router: Subject) {
+    let _recorder = started(&router).await;
+    let transient = || publication(client("ada"), built(Event::text("x").transient()));
+    assert_no_holes(&router, || [to("bob"), transient(), to("cy")]).await;
 }
 
 pub(crate) async fn a_transient_event_has_no_position(router: Subject) {

@@ -10,10 +10,10 @@ use std::{
 };
 
 use sse_core::{
-    CloseReason, Event, EventSink, Frame, Hub, Offer, Pending, Progress, RouteError, Subscribe,
-    WhenFull,
+    Attached, CloseReason, Event, EventSink, Frame, Hub, Offer, Pending, Progress, RouteError,
+    Subscribe, WhenFull,
 };
-use tokio::time::timeout;
+use tokio::{runtime::Handle, time::timeout};
 
 use super::{
     recorder::PATIENCE,
@@ -63,33 +63,76 @@ impl EventSink for Calling {
     }
 }
 
-/// Publishes to a reader that does `call` when it is woken.
-async fn woken(router: &Subject, call: impl FnOnce() + Send + 'static) {
-    let hub = Hub::builder()
-        .router(Arc::clone(router))
-        .heartbeat(None)
-        .build();
-    let hub = hub.expect("a valid hub");
-    let sink = Arc::new(Calling {
-        call: Mutex::default(),
-        called: AtomicBool::new(false),
-    });
-    let reader = Subscribe::client_id("reader").expect("a valid client id");
-    let _attached = hub
-        .attach(reader, Arc::<Calling>::clone(&sink))
-        .await
-        .expect("a sink can be attached");
-    // A hub ignores a first position that isn't after the head, which is another case.
-    publish(router, to("nobody")).await;
-    *sink.call.lock().expect("no call panicked") = Some(Box::new(call));
-    let publisher = hub.clone();
-    elsewhere("waking a reader that publishes", move || {
-        let pending = publisher.try_publish(client("reader"), built(Event::text("x")));
-        drop(pending.expect("a free router isn't busy"));
-    })
+/// How something is published.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Publish,
+    Try,
+}
+
+const WAYS: [Way; 2] = [Way::Try, Way::Publish];
+
+/// A reader that publishes when it is woken.
+struct Reader {
+    hub: Hub,
+    sink: Arc<Calling>,
+    _attached: Attached,
+}
+
+impl Reader {
+    async fn attached(router: &Subject) -> Self {
+        let hub = Hub::builder()
+            .router(Arc::clone(router))
+            .heartbeat(None)
+            .build();
+        let hub = hub.expect("a valid hub");
+        let sink = Arc::new(Calling {
+            call: Mutex::default(),
+            called: AtomicBool::new(false),
+        });
+        let reader = Subscribe::client_id("reader").expect("a valid client id");
+        let attached = hub
+            .attach(reader, Arc::<Calling>::clone(&sink))
+            .await
+            .expect("a sink can be attached");
+        // A hub ignores a first position that isn't after the head, which is another case.
+        publish(router, to("nobody")).await;
+        Self {
+            hub,
+            sink,
+            _attached: attached,
+        }
+    }
+
+    /// Publishes to it; it does `call` when it is woken.
+    async fn woken(&self, way: Way, call: impl FnOnce() + Send + 'static) {
+        self.sink.called.store(false, Ordering::SeqCst);
+        *self.sink.call.lock().expect("no call panicked") = Some(Box::new(call));
+        let (hub, runtime) = (self.hub.clone(), Handle::current());
+        let publish = move || {
+            let (target, event) = (client("reader"), built(Event::text("x")));
+            match way {
+                Way::Publish => drop(runtime.block_on(hub.publish(target, event))),
+                Way::Try => drop(hub.try_publish(target, event)),
+            }
+        };
+        elsewhere(&format!("waking a reader ({way:?})"), publish).await;
+        let called = || self.sink.called.load(Ordering::SeqCst);
+        eventually("a wake-up", PATIENCE, called).await;
+    }
+}
+
+/// Publishes on a thread that the delivery must not block.
+async fn deliver(router: &Subject, way: Way, name: &str) {
+    let (router, runtime, publication) = (Arc::clone(router), Handle::current(), to(name));
+    elsewhere(
+        &format!("a delivery that calls ({way:?})"),
+        move || match way {
+            Way::Publish => drop(runtime.block_on(router.publish(publication.into()))),
+            Way::Try => drop(router.try_publish(publication.into())),
+        },
+    )
     .await;
-    let called = || sink.called.load(Ordering::SeqCst);
-    eventually("a wake-up", PATIENCE, called).await;
 }
 
 /// What a call from inside came to, for the outside to look at.
@@ -141,40 +184,44 @@ async fn end_poll(left: Left<Publishing>) {
 }
 
 pub(crate) async fn a_woken_reader_may_try_to_publish(router: Subject) {
-    let (left, call) = tries(&router);
-    woken(&router, call).await;
-    end_try(left).await;
+    let reader = Reader::attached(&router).await;
+    for way in WAYS {
+        let (left, call) = tries(&router);
+        reader.woken(way, call).await;
+        end_try(left).await;
+    }
 }
 
 pub(crate) async fn a_woken_reader_may_publish(router: Subject) {
-    let (left, call) = polls(&router);
-    woken(&router, call).await;
-    end_poll(left).await;
+    let reader = Reader::attached(&router).await;
+    for way in WAYS {
+        let (left, call) = polls(&router);
+        reader.woken(way, call).await;
+        end_poll(left).await;
+    }
 }
 
 pub(crate) async fn a_delivery_may_publish(router: Subject) {
     let recorder = started(&router).await;
-    let ((tried, tries), (polled, polls)) = (tries(&router), polls(&router));
-    recorder.inside_next(move || {
-        tries();
-        polls();
-    });
-    elsewhere("a delivery that publishes", move || {
-        drop(router.try_publish(to("ada").into()));
-    })
-    .await;
-    recorder.until("ada").await;
-    end_try(tried).await;
-    end_poll(polled).await;
+    for (way, name) in WAYS.into_iter().zip(["ada", "bob"]) {
+        let ((tried, tries), (polled, polls)) = (tries(&router), polls(&router));
+        recorder.inside_next(move || {
+            tries();
+            polls();
+        });
+        deliver(&router, way, name).await;
+        recorder.until(name).await;
+        end_try(tried).await;
+        end_poll(polled).await;
+    }
 }
 
 pub(crate) async fn debug_waits_for_no_delivery(router: Subject) {
     let recorder = started(&router).await;
-    let inside = Arc::clone(&router);
-    recorder.inside_next(move || drop(format!("{inside:?}")));
-    elsewhere("a delivery that formats the router", move || {
-        drop(router.try_publish(to("ada").into()));
-    })
-    .await;
-    recorder.until("ada").await;
+    for (way, name) in WAYS.into_iter().zip(["ada", "bob"]) {
+        let inside = Arc::clone(&router);
+        recorder.inside_next(move || drop(format!("{inside:?}")));
+        deliver(&router, way, name).await;
+        recorder.until(name).await;
+    }
 }

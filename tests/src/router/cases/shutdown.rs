@@ -8,8 +8,8 @@ use tokio::{sync::watch, task::yield_now, time::timeout};
 use super::{
     recorder::{PATIENCE, Recorder},
     support::{
-        Answer, Subject, batch, held_up, numbered, poll, poll_and_drop, publish, publishing,
-        settled, started, take, taken, to,
+        Answer, Subject, batch, elsewhere, held_up, numbered, poll, poll_and_drop, publish,
+        publishing, settled, started, take, taken, to,
     },
 };
 
@@ -111,6 +111,36 @@ pub(crate) async fn a_shutdown_waits_for_the_delivery_that_is_made(router: Subje
     assert!(!early, "it returned while something was being delivered");
     drop(held);
     let ended = timeout(PATIENCE, shutdown).await;
+    assert!(ended.is_ok(), "it waits for ever");
+    assert!(!recorder.is_inside(), "it returned before a delivery did");
+}
+
+pub(crate) async fn a_shutdown_that_is_dropped_has_closed(router: Subject) {
+    let recorder = started(&router).await;
+    let held = held_up(&router, &recorder).await;
+    poll_and_drop(router.shutdown(), 1);
+    let publisher = Arc::clone(&router);
+    let tried = move || publisher.try_publish(to("late").into());
+    let taken = elsewhere("try_publish", tried).await;
+    drop(held);
+    let taken = match taken {
+        Ok(pending) => pending.await,
+        Err(error) => Err(error),
+    };
+    assert_closed("try_publish", &taken);
+    assert_closed("publish", &router.publish(to("late").into()).await);
+    assert_eq!(recorder.names(), [""; 0], "it was closed");
+}
+
+pub(crate) async fn a_repeated_shutdown_waits_too(router: Subject) {
+    let recorder = started(&router).await;
+    let held = held_up(&router, &recorder).await;
+    poll_and_drop(router.shutdown(), 1);
+    let mut again = router.shutdown();
+    let early = poll(again.as_mut()).is_ready();
+    assert!(!early, "it returned while something was being delivered");
+    drop(held);
+    let ended = timeout(PATIENCE, again).await;
     assert!(ended.is_ok(), "it waits for ever");
     assert!(!recorder.is_inside(), "it returned before a delivery did");
 }

@@ -6,7 +6,7 @@ use sse_core::RouteError;
 
 use super::{
     recorder::{PATIENCE, Recorder},
-    support::{Subject, keyed, poll_and_drop, publish, settled, start, started, take, to},
+    support::{Subject, batch, keyed, poll_and_drop, publish, settled, start, started, take, to},
 };
 use crate::eventually;
 
@@ -90,5 +90,22 @@ pub(crate) async fn positions_come_after_the_head(router: Subject) {
             position > head,
             "the head is {head}, the first position {position}"
         );
+    }
+}
+
+pub(crate) async fn positions_come_after_every_head(router: Subject) {
+    let recorder = Arc::new(Recorder::default());
+    let mut heads = vec![start(&router, &recorder).await];
+    for _ in 0..3 {
+        // Whether it may be repeated is another case.
+        heads.extend(router.start(Arc::<Recorder>::clone(&recorder)).await);
+        let mut accepted = publish(&router, to("ada")).await;
+        accepted.extend(take(&router, batch(["bob", "cy"])).await);
+        for position in accepted.iter().filter_map(|accepted| accepted.position) {
+            assert!(
+                heads.iter().all(|head| position > *head),
+                "the heads were {heads:?}, then there is {position:?}"
+            );
+        }
     }
 }

@@ -67,15 +67,21 @@ impl Broken {
 
     /// What every way in does first.
     fn come_in(&self, publishes: bool) {
-        if self.is(LocksWhileItWakes) || (self.is(LocksPublishWhileItWakes) && publishes) {
+        if self.is(LocksWhileItWakes)
+            || self.is(LocksWhilePublishWakes)
+            || (self.is(LocksPublishWhileItWakes) && publishes)
+        {
             drop(self.lock.lock());
         }
-        if self.is(BlocksWhoeverComesBack)
-            && self.state.lock().delivers == Some(thread::current().id())
-        {
-            loop {
-                thread::park();
-            }
+        let (back, by_publish) = {
+            let mut state = self.state.lock();
+            let back = state.delivers == Some(thread::current().id());
+            (back, mem::replace(&mut state.by_publish, publishes))
+        };
+        let blocks = self.is(BlocksWhoeverComesBack)
+            || (self.is(BlocksWhoeverComesBackToPublish) && by_publish);
+        while back && blocks {
+            thread::park();
         }
     }
 
@@ -154,8 +160,14 @@ impl Broken {
     /// Orders a batch and delivers it.
     fn deliver(&self, batch: Batch) -> Vec<Accepted> {
         let (Ordered { accepted, routed }, to) = self.order(batch);
-        self.state.lock().delivers = Some(thread::current().id());
-        let guard = self.is(LocksDebugWhileItDelivers).then(|| self.lock.lock());
+        let by_publish = {
+            let mut state = self.state.lock();
+            state.delivers = Some(thread::current().id());
+            state.by_publish
+        };
+        let locks = self.is(LocksDebugWhileItDelivers)
+            || (self.is(LocksDebugWhilePublishDelivers) && by_publish);
+        let guard = locks.then(|| self.lock.lock());
         let delivered = if self.is(BreaksABatch) && routed.len() == 4 {
             drop(to.deliver(&routed[..2]));
             to.deliver(&routed[2..])
@@ -164,7 +176,9 @@ impl Broken {
         };
         drop(guard);
         self.state.lock().delivers = None;
-        let locks = self.is(LocksWhileItWakes) || self.is(LocksPublishWhileItWakes);
+        let locks = self.is(LocksWhileItWakes)
+            || self.is(LocksPublishWhileItWakes)
+            || (self.is(LocksWhilePublishWakes) && by_publish);
         let guard = locks.then(|| self.lock.lock());
         drop(delivered);
         drop(guard);
@@ -269,6 +283,7 @@ impl Router for Broken {
                 let same = Arc::ptr_eq(own, &to);
                 match self.fault {
                     Some(RefusesARepeatedStart) => return Err(RouteError::Started),
+                    Some(SaysAnotherHeadWhenRepeated) if same => return Ok(Position::new(9, 0)),
                     Some(CriesLost) if same => own.lost(None, Lost::Backend),
                     Some(DeliversToARefusedHub) => state.to = Some(to),
                     _ => {}
@@ -344,10 +359,12 @@ impl Router for Broken {
             if self.is(DropsItsQueueAtShutdown) && many {
                 state.queue.clear();
             }
-            let again = mem::replace(&mut state.closed, true);
+            let closes = !self.is(ClosesWhenAllIsDone);
+            let again = mem::replace(&mut state.closed, closes);
             let alone = state.queue.is_empty() && state.jobs == 1;
             if (self.is(ReturnsBeforeItsQueueIsDone) && many)
                 || (self.is(ForgetsTheOneAtWork) && alone)
+                || (self.is(ReturnsAtOnceWhenShutAgain) && again)
             {
                 return;
             }
@@ -360,8 +377,12 @@ impl Router for Broken {
         loop {
             let mut idle = pin!(self.idle.notified());
             idle.as_mut().enable();
-            if !self.state.lock().busy {
-                return;
+            {
+                let mut state = self.state.lock();
+                if !state.busy {
+                    state.closed = true;
+                    return;
+                }
             }
             idle.await;
         }
@@ -370,7 +391,7 @@ impl Router for Broken {
 
 impl fmt::Debug for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is(LocksDebugWhileItDelivers) {
+        if self.is(LocksDebugWhileItDelivers) || self.is(LocksDebugWhilePublishDelivers) {
             drop(self.lock.lock());
         }
         f.debug_struct("Broken").finish_non_exhaustive()

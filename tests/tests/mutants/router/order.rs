@@ -78,6 +78,7 @@ impl Order {
     /// The next position, if the event is kept.
     fn next(&mut self, event: &Event, number: usize) -> Option<Position> {
         if event.is_transient() && !self.is(KeepsTransientEvents) {
+            self.sequence += u64::from(self.is(BurnsAPositionForATransientEvent));
             return None;
         }
         self.sequence += if self.is(LeavesHolesInABatch) && number > 0 {
@@ -125,6 +126,7 @@ impl Order {
                     position: position.filter(|_| !has_none),
                     duplicate: true,
                 });
+                self.sequence += u64::from(self.is(BurnsAPositionForADuplicate));
                 if self.is(DeliversADuplicate) {
                     routed.push(publication.route(None));
                 }

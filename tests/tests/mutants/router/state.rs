@@ -14,6 +14,8 @@ pub(super) struct State {
     pub(super) busy: bool,
     /// The thread on which a delivery is made.
     pub(super) delivers: Option<ThreadId>,
+    /// Whether the last one came in by `publish`.
+    pub(super) by_publish: bool,
     pub(super) queue: VecDeque<Job>,
     pub(super) order: Order,
     /// Batches that some faults keep though they were refused.
@@ -38,6 +40,7 @@ impl State {
             closed: false,
             busy: false,
             delivers: None,
+            by_publish: false,
             queue: VecDeque::new(),
             order,
             refused: Vec::new(),
