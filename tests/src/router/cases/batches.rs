@@ -63,7 +63,10 @@ fn assert_consecutive(accepted: &[Accepted]) {
 }
 
 /// Publishes a batch of these in every way.
-async fn assert_no_holes<const N: usize>(router: &Subject, batch: impl Fn() -> [Publication; N]) {
+async fn assert_no_holes<const N: usize>(
+    router: &Subject,
+    batch: impl Fn() -> [Publication; N] + Send + Sync,
+) {
     for _ in 0..2 {
         let batch = || batch().into_iter().collect::<Batch>();
         assert_consecutive(&publish(router, batch()).await);

@@ -82,9 +82,22 @@ pub(crate) async fn publish(router: &Subject, batch: impl Into<Batch>) -> Vec<Ac
 
 /// As [`publish`], by way of `try_publish`.
 pub(crate) async fn take(router: &Subject, batch: impl Into<Batch>) -> Vec<Accepted> {
-    let taken = router.try_publish(batch.into());
+    let batch = batch.into();
+    let deadline = Instant::now() + PATIENCE;
+    let taken = loop {
+        match router.try_publish(batch.iter().map(copy).collect()) {
+            // What was answered before may still have to be delivered.
+            Err(RouteError::Busy) if Instant::now() < deadline => yield_now().await,
+            taken => break taken,
+        }
+    };
     let accepted = taken.expect("a free router isn't busy").await;
     accepted.expect("what was taken is accepted")
+}
+
+fn copy(publication: &Publication) -> Publication {
+    let (target, event) = (publication.target().clone(), publication.event().clone());
+    Publication::new(target, event, publication.ticket())
 }
 
 /// Waits until everything that was accepted has been delivered, and says whom it was for.
