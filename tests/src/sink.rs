@@ -4,8 +4,9 @@
 //! case polls the reader by hand, so a frame is taken when the reader is polled and at no other
 //! time; for a sink that has a task of its own in between, give the suite what that task polls.
 //!
-//! A case says how much may wait, and wants exactly that much to wait. A sink that hands every
-//! frame over at once, so that nothing ever waits, holds the rules about what waits by that.
+//! A case says how much may wait, and wants exactly that much to wait. A sink whose transport
+//! takes every frame at once, so that nothing ever waits, holds the rules about what waits by that;
+//! it has to be declared ([`SinkUnderTest::taken_at_once`]), and a case holds it to its word.
 
 mod cases;
 mod rules;
@@ -60,6 +61,7 @@ suite! {
         a_close_is_worth_a_wake: R3;
         the_reader_that_looked_last_is_woken: R3;
         an_empty_sink_takes_a_frame_of_any_size: R4;
+        nothing_waits_only_where_that_was_declared: R4;
         no_more_events_wait_than_the_limit: R4;
         no_more_bytes_wait_than_the_limit: R4;
         what_waits_stays_bounded: R4;
@@ -87,6 +89,7 @@ suite! {
         a_closed_sink_takes_nothing: R10;
         a_closed_sink_says_so: R10;
         a_plain_close_delivers_what_waits: R10;
+        a_plain_close_delivers_a_gap_at_the_end: R10;
         a_discarding_close_delivers_nothing: R10;
         the_reader_ends_after_a_close: R10;
         a_later_close_that_discards_discards: R10;
@@ -104,6 +107,7 @@ suite! {
         odd_calls_are_harmless: R13;
         a_woken_reader_may_call_the_sink: R14;
         whoever_waited_for_room_may_call_the_sink: R14;
+        whoever_a_wake_tells_of_room_may_call_the_sink: R14;
     }
     Threads {
         a_reader_beside_a_sender_gets_everything: R3;
@@ -119,9 +123,12 @@ type Reader = Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<Vec<u8>>> + Send>;
 pub struct SinkUnderTest {
     sink: Arc<dyn EventSink>,
     reader: Reader,
+    at_once: bool,
 }
 
 impl SinkUnderTest {
+    /// A sink in which frames wait until the reader takes them. Every case runs in full.
+    ///
     /// `reader` answers with the next bytes that leave, cut anywhere; with `None` after the last;
     /// and with `Pending` where there are none yet, to have the task of its context woken.
     pub fn new<B: AsRef<[u8]>>(
@@ -134,6 +141,24 @@ impl SinkUnderTest {
                 let piece = reader(cx);
                 piece.map(|piece| piece.map(|bytes| bytes.as_ref().to_vec()))
             }),
+            at_once: false,
+        }
+    }
+
+    /// A sink whose transport takes every frame at once, such as a log: nothing ever waits, so the
+    /// cases of what waits hold.
+    ///
+    /// That is checked: no frame is refused, replaced or dropped, there is room at any time, and
+    /// each frame counts as taken and is told as delivered before `try_send` returns. What was
+    /// taken has left the sink. So `reader`, which answers as that of [`new`](Self::new) does,
+    /// still gets all of it after a close for any reason.
+    pub fn taken_at_once<B: AsRef<[u8]>>(
+        sink: impl EventSink,
+        reader: impl FnMut(&mut Context<'_>) -> Poll<Option<B>> + Send + 'static,
+    ) -> Self {
+        Self {
+            at_once: true,
+            ..Self::new(sink, reader)
         }
     }
 }

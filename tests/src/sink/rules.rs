@@ -3,7 +3,8 @@ use crate::suite::rules;
 rules! {
     R1: "Frames leave in the order in which they were taken, each whole, each once.";
     R2: "try_send returns at once. It waits for no reader and does no I/O. Neither it nor close \
-         wakes anybody: the hub calls both inside its ordered section. No method needs a runtime.";
+         wakes anybody: the hub may call both inside its ordered section, and calls close outside \
+         it too. No method needs a runtime.";
     R3: "wake makes whoever reads look again. The hub calls it after the ordered section, at \
          least once after it offered frames or closed. Frames that were taken before the call are \
          seen, and so is the close.";

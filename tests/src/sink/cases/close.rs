@@ -5,7 +5,7 @@ use std::task::{Poll, Waker};
 use sse_core::{
     CloseReason::{self, ClientGone, Disconnected, HubClosed, Stalled},
     Offer,
-    WhenFull::DropOldest,
+    WhenFull::{DropOldest, DropThis},
 };
 
 use super::support::{DISCARDING, EACH, PLAIN, Subject};
@@ -44,6 +44,19 @@ pub(crate) async fn a_plain_close_delivers_what_waits(subject: Subject) {
         bench.fill(&["a", "!1", "b"]);
         bench.sink.close(reason);
         assert_eq!(bench.read(), ["a", "!1", "b"], "{reason}");
+    }
+}
+
+pub(crate) async fn a_plain_close_delivers_a_gap_at_the_end(subject: Subject) {
+    for reason in PLAIN {
+        let Some(mut bench) = subject.queue(2, 99) else {
+            return;
+        };
+        bench.fill(&["a", "b"]);
+        assert_eq!(bench.send("c", DropThis), Offer::Dropped);
+        bench.sink.close(reason);
+        assert_eq!(bench.read(), ["a", "b", "-1"], "c is missing, {reason}");
+        assert!(bench.ended, "the reader waits for more, {reason}");
     }
 }
 

@@ -1,11 +1,13 @@
 //! Cases of what fits, and of what becomes of a frame that doesn't.
 
+use std::task::{Poll, Waker};
+
 use sse_core::{
-    Offer,
-    WhenFull::{DropOldest, DropThis, Refuse},
+    Offer, Progress,
+    WhenFull::{self, DropOldest, DropThis, Refuse},
 };
 
-use super::support::{EACH, Subject, frame, queued, word_of};
+use super::support::{Bench, DISCARDING, EACH, PLAIN, Subject, frame, queued, word_of};
 
 pub(crate) async fn an_empty_sink_takes_a_frame_of_any_size(subject: Subject) {
     let large = frame(&word_of(2 * 1024 * 1024));
@@ -18,6 +20,53 @@ pub(crate) async fn an_empty_sink_takes_a_frame_of_any_size(subject: Subject) {
             assert_eq!(seen + "data: \n\n".len(), large.len());
         }
     }
+}
+
+pub(crate) async fn nothing_waits_only_where_that_was_declared(subject: Subject) {
+    if let Some(bench) = subject.queue(2, 99) {
+        bench.fill(&["a"]);
+        let waiting = bench.sink.progress().waiting;
+        assert_eq!(
+            waiting, 1,
+            "nobody has read; see SinkUnderTest::taken_at_once"
+        );
+        return;
+    }
+    for reason in PLAIN.into_iter().chain(DISCARDING) {
+        for full in EACH {
+            let mut bench = subject.bench(1, 9);
+            let words = send_where_nothing_waits(&bench, full);
+            bench.sink.close(reason);
+            let all_came = bench.read() == words;
+            assert!(all_came, "what was taken had left, {full:?}, {reason}");
+        }
+    }
+}
+
+/// Sends far more than the limits, and nobody reads; what was sent.
+fn send_where_nothing_waits(bench: &Bench, full: WhenFull) -> Vec<String> {
+    let mut events = 0;
+    let words = (0..200).map(|n| match n % 4 {
+        0 => format!("!{n}"),
+        1 => format!("k={n}"),
+        2 => format!("a{n}"),
+        _ => format!("{n}{}", word_of(2_000)),
+    });
+    let words: Vec<_> = words.collect();
+    for (before, word) in words.iter().enumerate() {
+        let room = bench.room(Waker::noop(), word.len());
+        assert_eq!(room, Poll::Ready(true), "after {before} frames, {full:?}");
+        let offer = bench.send(word, full);
+        assert_eq!(offer, Offer::QUEUED, "after {before} frames, {full:?}");
+        let at_once = Progress {
+            taken: before as u64 + 1,
+            ..Progress::default()
+        };
+        assert_eq!(bench.sink.progress(), at_once, "all is taken at once");
+        events += u64::from(!word.starts_with('!'));
+        assert_eq!(bench.delivered(), events, "all is told at once");
+    }
+    words
 }
 
 pub(crate) async fn no_more_events_wait_than_the_limit(subject: Subject) {

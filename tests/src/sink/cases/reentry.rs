@@ -16,7 +16,7 @@ use sse_core::{
 
 use super::{
     super::Reader,
-    support::{EACH, PLAIN, Subject, frame},
+    support::{Bench, EACH, PLAIN, Subject, frame},
 };
 
 pub(crate) async fn odd_events_are_harmless(subject: Subject) {
@@ -110,12 +110,34 @@ pub(crate) async fn whoever_waited_for_room_may_call_the_sink(subject: Subject) 
         return;
     };
     bench.fill(&["a"]);
+    wait_for_room(&bench, 9);
+    while let Poll::Ready(Some(_)) = bench.poll(Waker::noop()) {}
+}
+
+pub(crate) async fn whoever_a_wake_tells_of_room_may_call_the_sink(subject: Subject) {
+    for closes in [false, true] {
+        let Some(bench) = subject.queue(9, 37) else {
+            return;
+        };
+        bench.fill(&["a", "k=22222222"]);
+        wait_for_room(&bench, 12);
+        if closes {
+            bench.sink.close(Disconnected);
+        } else {
+            bench.fill(&["k="]);
+        }
+        bench.sink.wake();
+    }
+}
+
+/// Somebody waits for room who calls the sink when told of it.
+fn wait_for_room(bench: &Bench, bytes: usize) {
     let woken = Arc::new(CallsBack {
         sink: Arc::clone(&bench.sink),
         frame: frame("b"),
         reader: None,
         woken: AtomicBool::new(false),
     });
-    let _ = bench.room(&Waker::from(woken), 9);
-    while let Poll::Ready(Some(_)) = bench.poll(Waker::noop()) {}
+    let room = bench.room(&Waker::from(woken), bytes);
+    assert_eq!(room, Poll::Pending, "there is no room for {bytes} bytes");
 }

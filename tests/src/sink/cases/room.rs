@@ -57,16 +57,28 @@ fn wait_for_room(bench: &Bench, bytes: usize) -> Arc<Wakes> {
 }
 
 pub(crate) async fn whoever_waits_for_room_is_woken_by_the_reader(subject: Subject) {
-    for (events, bytes, next) in [(2, 99, 9), (9, 18, 9), (9, 18, 18)] {
+    let rows = [
+        (3, 99, 9),
+        (9, 27, 9),
+        (9, 27, 18),
+        (9, 27, 27),
+        (9, 27, 99),
+    ];
+    for (events, bytes, next) in rows {
         let Some(mut bench) = subject.queue(events, bytes) else {
             return;
         };
-        for _ in 0..3 {
-            bench.fill(&["a", "b"]);
+        for _ in 0..2 {
+            bench.fill(&["a", "b", "c"]);
             // Of those who ask, the last is meant.
             let _ = bench.room(Waker::noop(), next);
             let wakes = wait_for_room(&bench, next);
-            bench.drain();
+            while let Poll::Ready(Some(_)) = bench.poll(Waker::noop()) {
+                let now = bench.sink.progress();
+                let fits = now.waiting == 0 || now.waiting < events && now.bytes + next <= bytes;
+                let told = wakes.count() > 0;
+                assert!(told || !fits, "nobody told of room for {next}: {now:?}");
+            }
             assert!(wakes.count() > 0, "nobody told of room for {next} bytes");
         }
     }

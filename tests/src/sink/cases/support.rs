@@ -12,7 +12,7 @@ use sse_core::{
     CloseReason::{
         self, ClientGone, Disconnected, HubClosed, Overflow, SinkFailed, Stalled, Unread,
     },
-    Event, EventSink, Frame, Hub, Offer, Progress, QueueLimits, SinkContext,
+    Event, EventSink, Frame, Hub, Offer, QueueLimits, SinkContext,
     WhenFull::{self, DropOldest, DropThis, Refuse},
 };
 
@@ -40,6 +40,7 @@ const NOTICE: u64 = 1_000_000;
 pub(crate) struct Bench {
     pub(crate) sink: Arc<dyn EventSink>,
     pub(crate) reader: Reader,
+    pub(crate) at_once: bool,
     hub: Hub,
     stream: EventStream,
     /// How many frames came out.
@@ -59,6 +60,7 @@ impl SinkFactory {
         Bench {
             sink: made.sink,
             reader: made.reader,
+            at_once: made.at_once,
             hub,
             stream: EventStream::new(),
             frames: 0,
@@ -66,19 +68,10 @@ impl SinkFactory {
         }
     }
 
-    /// The same; none if the sink is of those that let nothing wait.
+    /// The same; none if the sink was declared to let nothing wait.
     pub(crate) fn queue(&self, events: usize, bytes: usize) -> Option<Bench> {
-        (!self.lets_nothing_wait()).then(|| self.bench(events, bytes))
-    }
-
-    fn lets_nothing_wait(&self) -> bool {
-        let bench = self.bench(2, 99);
-        bench.put(&["a"], Refuse);
-        let at_once = Progress {
-            taken: 1,
-            ..Progress::default()
-        };
-        bench.sink.progress() == at_once
+        let bench = self.bench(events, bytes);
+        (!bench.at_once).then_some(bench)
     }
 }
 

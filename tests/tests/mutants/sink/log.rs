@@ -1,45 +1,54 @@
 use std::{
-    collections::VecDeque,
+    mem,
     task::{Context, Poll, Waker},
 };
 
 use parking_lot::Mutex;
 use sse_core::{CloseReason, EventSink, Frame, Offer, Progress, SinkContext, WhenFull};
 
-/// A sink whose transport takes each frame at once: nothing waits.
+use super::Fault::{self, ThrowsAwayWhatItTook};
+
+/// A sink whose transport takes each frame at once: a log, of which nothing is ever taken out.
 #[derive(Debug)]
 pub(super) struct LogSink {
+    fault: Option<Fault>,
     context: SinkContext,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    log: VecDeque<Frame>,
+    log: Vec<u8>,
+    /// How many frames stand in the log.
     taken: u64,
+    /// Up to where somebody looked into the log.
+    seen: usize,
     closed: bool,
     reader: Option<Waker>,
 }
 
 impl LogSink {
-    pub(super) fn new(context: SinkContext) -> Self {
+    pub(super) fn new(fault: Option<Fault>, context: SinkContext) -> Self {
         Self {
+            fault,
             context,
             state: Mutex::default(),
         }
     }
 
-    /// What stands in the log.
+    /// What is new in the log.
     pub(super) fn poll_next(&self, cx: &Context<'_>) -> Poll<Option<Vec<u8>>> {
         let mut state = self.state.lock();
-        match state.log.pop_front() {
-            Some(frame) => Poll::Ready(Some(frame.bytes().to_vec())),
-            None if state.closed => Poll::Ready(None),
-            None => {
-                state.reader = Some(cx.waker().clone());
-                Poll::Pending
-            }
+        let end = state.log.len();
+        let seen = mem::replace(&mut state.seen, end);
+        if seen < end {
+            return Poll::Ready(Some(state.log[seen..].to_vec()));
         }
+        if state.closed {
+            return Poll::Ready(None);
+        }
+        state.reader = Some(cx.waker().clone());
+        Poll::Pending
     }
 }
 
@@ -50,7 +59,7 @@ impl EventSink for LogSink {
             return Offer::Closed;
         }
         state.taken += 1;
-        state.log.push_back(frame.clone());
+        state.log.extend_from_slice(frame.bytes());
         self.context.delivered(u64::from(!frame.is_notice()));
         Offer::QUEUED
     }
@@ -73,8 +82,13 @@ impl EventSink for LogSink {
         }
     }
 
-    fn close(&self, _: CloseReason) {
-        self.state.lock().closed = true;
+    fn close(&self, reason: CloseReason) {
+        let mut state = self.state.lock();
+        state.closed = true;
+        if reason.discards() && self.fault == Some(ThrowsAwayWhatItTook) {
+            let seen = state.seen;
+            state.log.truncate(seen);
+        }
     }
 
     fn is_closed(&self) -> bool {

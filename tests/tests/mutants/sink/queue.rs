@@ -60,9 +60,9 @@ impl BrokenQueue {
         };
         let bytes = self.take(&mut state, item);
         let told = match state.room {
-            Some((_, next)) if state.has_small(TellsNobodyOfRoom) || !state.fits(next, None) => {
-                None
-            }
+            Some(_) if state.has_small(TellsNobodyOfRoom) => None,
+            Some(_) if state.has_small(TellsOfRoomOnlyIfEmpty) && !state.items.is_empty() => None,
+            Some((_, next)) if !state.fits(next, None) => None,
             _ => state.room.take(),
         };
         let held = state.has(HoldsALockOverTheNewsOfRoom);
@@ -198,7 +198,12 @@ impl EventSink for BrokenQueue {
             (_, Some((_, next))) => state.closed || state.fits(*next, None),
         };
         let room = if roomy { state.room.take() } else { None };
-        let held = state.has(HoldsALockOverAWake);
+        let held = match state.fault {
+            Some(HoldsALockOverAWake) => reader.is_some(),
+            Some(HoldsALockOverASmallerFramesRoom) => room.is_some() && !state.closed,
+            Some(HoldsALockOverTheNewsOfAClose) => room.is_some() && state.closed,
+            _ => false,
+        };
         drop(state);
         let _held = held.then(|| self.other.lock());
         wake_each(reader, room);
@@ -268,6 +273,11 @@ impl EventSink for BrokenQueue {
         };
         if discards {
             state.items.clear();
+        }
+        if let Some(Item::Gap(_)) = state.items.back()
+            && state.has(ForgetsAGapAtTheEnd)
+        {
+            state.items.pop_back();
         }
         if state.has(ForgetsWhatWasTaken) {
             state.taken = 0;
