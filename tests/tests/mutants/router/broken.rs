@@ -1,4 +1,4 @@
-use std::{fmt, future::pending, mem, pin::pin, sync::Arc, thread};
+use std::{fmt, future::pending, mem, pin::pin, sync::Arc, thread, time::Duration};
 
 use parking_lot::{Mutex, MutexGuard};
 use sse_core::{
@@ -80,8 +80,8 @@ impl Broken {
         };
         let blocks = self.is(BlocksWhoeverComesBack)
             || (self.is(BlocksWhoeverComesBackToPublish) && by_publish);
-        while back && blocks {
-            thread::park();
+        if back && blocks {
+            thread::sleep(Duration::MAX);
         }
     }
 
