@@ -25,6 +25,11 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
         "cargo run -- --framework warp",
         "the same on warp",
     ),
+    (
+        "wildcard-registry",
+        "cargo test -p wildcard-registry",
+        "a registry of one's own: groups that match patterns",
+    ),
 ];
 
 #[tokio::main]
@@ -47,7 +52,7 @@ async fn main() -> ExitCode {
 fn list() -> Result<(), String> {
     let mut out = io::stdout().lock();
     for (name, command, what) in EXAMPLES {
-        writeln!(out, "{name:<16}{command:<32}{what}").map_err(|error| error.to_string())?;
+        writeln!(out, "{name:<19}{command:<33}{what}").map_err(|error| error.to_string())?;
     }
     Ok(())
 }
