@@ -82,7 +82,7 @@ async fn list_names_every_example() {
         .collect();
     assert_eq!(listed, there.iter().map(String::as_str).collect());
     assert!(
-        stdout.starts_with("notifications   cargo run    "),
+        stdout.starts_with("notifications      cargo run    "),
         "{stdout}"
     );
     let on_warp = "\nnotifications   cargo run -- --framework warp   ";
