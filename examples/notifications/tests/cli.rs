@@ -85,7 +85,7 @@ async fn list_names_every_example() {
         stdout.starts_with("notifications      cargo run    "),
         "{stdout}"
     );
-    let on_warp = "\nnotifications   cargo run -- --framework warp   ";
+    let on_warp = "\nnotifications      cargo run -- --framework warp    ";
     assert!(stdout.contains(on_warp), "{stdout}");
 }
 
