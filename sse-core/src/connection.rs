@@ -1,4 +1,4 @@
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{fmt, future::Future, str::FromStr, sync::Arc};
 
 use http::Extensions;
 use serde::{Serialize, Serializer};
@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 
 use crate::{
     ClientId, EventSink, GroupName, Subscribe,
+    hand_over::{HandOver, Place},
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
@@ -81,6 +82,8 @@ pub struct Connection {
     sink: Arc<dyn EventSink>,
     pub(crate) membership: Mutex<Membership>,
     stage: AtomicU8,
+    /// Where it stands, while that is off the fast path: see [`Stage`].
+    place: Mutex<Option<Box<Place>>>,
     polled: AtomicBool,
     /// When a frame was last offered, in milliseconds of the hub's time.
     touched: AtomicU64,
@@ -98,9 +101,36 @@ pub(crate) struct Membership {
     pub(crate) end: Option<Arc<Notify>>,
 }
 
-const DORMANT: u8 = 0;
-const LIVE: u8 = 1;
-const ENDED: u8 = 2;
+/// How far a connection has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Stage {
+    /// It is in the registry, and is offered nothing.
+    Dormant,
+    /// What is delivered is offered to it.
+    Live,
+    /// The history is read for it; its place says how far.
+    CatchingUp,
+    /// It is live from a position on that its place names.
+    Ahead,
+    /// It has ended.
+    Ended,
+}
+
+impl Stage {
+    /// Whether it was activated and hasn't ended.
+    pub(crate) const fn is_active(self) -> bool {
+        !matches!(self, Self::Dormant | Self::Ended)
+    }
+
+    const fn of(place: Option<&Place>) -> Self {
+        match place {
+            None => Self::Live,
+            Some(Place::CatchingUp(_)) => Self::CatchingUp,
+            Some(Place::Ahead(_)) => Self::Ahead,
+        }
+    }
+}
 
 impl Connection {
     /// A dormant connection for `subscribe`, whose events go to `sink`.
@@ -122,7 +152,8 @@ impl Connection {
                 groups,
                 ..Membership::default()
             }),
-            stage: AtomicU8::new(DORMANT),
+            stage: AtomicU8::new(Stage::Dormant as u8),
+            place: Mutex::new(None),
             polled: AtomicBool::new(false),
             touched: AtomicU64::new(0),
             seat: AtomicUsize::new(usize::MAX),
@@ -159,22 +190,83 @@ impl Connection {
         &*self.sink
     }
 
-    /// Whether events are offered to it: it was activated, and hasn't ended.
+    /// Whether it is live: it was activated, has caught up, and hasn't ended.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        self.stage.load(Ordering::Acquire) == LIVE
+        matches!(self.stage(), Stage::Live | Stage::Ahead)
     }
 
-    /// From dormant to live; `false` if it ended before.
-    pub(crate) fn activate(&self) -> bool {
-        self.stage
-            .compare_exchange(DORMANT, LIVE, Ordering::AcqRel, Ordering::Acquire)
-            .is_ok()
+    pub(crate) fn stage(&self) -> Stage {
+        match self.stage.load(Ordering::Acquire) {
+            0 => Stage::Dormant,
+            1 => Stage::Live,
+            2 => Stage::CatchingUp,
+            3 => Stage::Ahead,
+            _ => Stage::Ended,
+        }
+    }
+
+    /// Waits until it has ended, without keeping it. Cancel safe.
+    pub(crate) fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut membership = self.membership.lock();
+        let end = (!membership.ended).then(|| {
+            let end = membership.end.get_or_insert_with(Arc::<Notify>::default);
+            Arc::clone(end).notified_owned()
+        });
+        drop(membership);
+        async {
+            if let Some(end) = end {
+                end.await;
+            }
+        }
+    }
+
+    /// From one stage to that of `place`; `false` if it isn't there, because it has ended. Inside
+    /// the ordered section.
+    pub(crate) fn enter(&self, from: Stage, place: Option<Box<Place>>) -> bool {
+        // Dropped outside of the lock.
+        let left;
+        let entered = {
+            let mut own = self.place.lock();
+            let to = Stage::of(place.as_deref());
+            let entered = self
+                .stage
+                .compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire)
+                .is_ok();
+            left = if entered {
+                std::mem::replace(&mut *own, place)
+            } else {
+                place
+            };
+            entered
+        };
+        drop(left);
+        entered
+    }
+
+    /// What its place says; none where it is on the fast path, or has ended. `read` calls nothing
+    /// that locks.
+    pub(crate) fn at_place<T>(&self, read: impl FnOnce(&mut Place) -> T) -> Option<T> {
+        self.place.lock().as_deref_mut().map(read)
+    }
+
+    /// What its catch-up says; none where it doesn't catch up (any more).
+    pub(crate) fn catching_up<T>(&self, read: impl FnOnce(&mut HandOver) -> T) -> Option<T> {
+        self.at_place(|place| match place {
+            Place::CatchingUp(hand_over) => Some(read(hand_over)),
+            Place::Ahead(_) => None,
+        })
+        .flatten()
     }
 
     /// Ends it; `true` for whoever did.
     pub(crate) fn end(&self) -> bool {
-        self.stage.swap(ENDED, Ordering::AcqRel) != ENDED
+        let mut place = self.place.lock();
+        let first = self.stage.swap(Stage::Ended as u8, Ordering::AcqRel) != Stage::Ended as u8;
+        let left = place.take();
+        drop(place);
+        drop(left);
+        first
     }
 
     pub(crate) fn touch(&self, now_ms: u64) {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::{ConflationKey, EventId, EventName, IdempotencyKey, NameError};
+use crate::{ConflationKey, EventId, EventName, IdempotencyKey, NameError, Scope, Target};
 
 /// What an application publishes.
 ///
@@ -100,6 +100,13 @@ impl Event {
     #[must_use]
     pub const fn conflation_key(&self) -> Option<&ConflationKey> {
         self.conflation_key.as_ref()
+    }
+
+    /// Whether a history keeps it if it is published for `target`: events for one connection, or
+    /// for whom a predicate holds, are live only.
+    #[must_use]
+    pub const fn is_kept_for(&self, target: &Target) -> bool {
+        !self.transient && !matches!(target.scope(), Scope::Connection(_) | Scope::Matching(_))
     }
 
     /// Whether the event is kept nowhere.

@@ -1,4 +1,9 @@
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    task::Poll,
+};
 
 /// Calls code that isn't the library's own; `None` if it panicked.
 ///
@@ -11,4 +16,15 @@ pub(crate) fn caught<T>(call: impl FnOnce() -> T) -> Option<T> {
             None
         }
     }
+}
+
+/// Runs a future that isn't the library's own; `None` if it panicked.
+pub(crate) async fn caught_future<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match caught(|| future.as_mut().poll(cx)) {
+        Some(Poll::Ready(value)) => Poll::Ready(Some(value)),
+        Some(Poll::Pending) => Poll::Pending,
+        None => Poll::Ready(None),
+    })
+    .await
 }

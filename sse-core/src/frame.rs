@@ -1,8 +1,8 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use crate::{ConflationKey, Event, EventName, Position, wire::Encoded};
+use crate::{ConflationKey, Event, EventId, EventName, Position, wire::Encoded};
 
 /// An event encoded once, as shared bytes, with its position if it has one.
 ///
@@ -14,6 +14,7 @@ pub struct Frame(Arc<Inner>);
 struct Inner {
     bytes: Bytes,
     position: Option<Position>,
+    event_id: Option<EventId>,
     conflation_key: Option<ConflationKey>,
     notice: bool,
 }
@@ -25,33 +26,18 @@ impl Frame {
         Draft::new(event).into_frame(position)
     }
 
-    /// Encodes one of the library's own events.
-    pub(crate) fn notice(name: &EventName, data: &str, position: Option<Position>) -> Self {
-        Self::finish(Encoded::notice(name, data), position, None, true)
-    }
-
-    /// A blank line: a byte on the wire that dispatches nothing (WHATWG HTML, 9.2.6).
-    pub(crate) fn blank() -> Self {
+    /// A line that dispatches nothing: blank, or saying when to come back (WHATWG HTML, 9.2.6).
+    pub(crate) fn silent(retry: Option<Duration>) -> Self {
+        let bytes = match retry {
+            Some(retry) => format!("retry: {}\n\n", retry.as_millis()).into(),
+            None => Bytes::from_static(b"\n"),
+        };
         Self(Arc::new(Inner {
-            bytes: Bytes::from_static(b"\n"),
+            bytes,
             position: None,
+            event_id: None,
             conflation_key: None,
             notice: true,
-        }))
-    }
-
-    fn finish(
-        encoded: Encoded,
-        position: Option<Position>,
-        conflation_key: Option<ConflationKey>,
-        notice: bool,
-    ) -> Self {
-        let (buffer, start) = encoded.finish(position);
-        Self(Arc::new(Inner {
-            bytes: Bytes::from(buffer).slice(start..),
-            position,
-            conflation_key,
-            notice,
         }))
     }
 
@@ -72,6 +58,12 @@ impl Frame {
     #[must_use]
     pub fn position(&self) -> Option<Position> {
         self.0.position
+    }
+
+    /// The id that the application gave the event.
+    #[must_use]
+    pub fn event_id(&self) -> Option<&EventId> {
+        self.0.event_id.as_ref()
     }
 
     /// The key by which the frame takes an older one's place in a queue.
@@ -108,7 +100,9 @@ impl fmt::Debug for Frame {
 #[derive(Debug)]
 pub struct Draft {
     encoded: Encoded,
+    event_id: Option<EventId>,
     conflation_key: Option<ConflationKey>,
+    notice: bool,
 }
 
 impl Draft {
@@ -117,13 +111,32 @@ impl Draft {
     pub fn new(event: &Event) -> Self {
         Self {
             encoded: Encoded::event(event),
+            event_id: event.id().cloned(),
             conflation_key: event.conflation_key().cloned(),
+            notice: false,
+        }
+    }
+
+    /// Encodes one of the library's own events, which may say when to come back.
+    pub(crate) fn notice(name: &EventName, data: &str, retry: Option<Duration>) -> Self {
+        Self {
+            encoded: Encoded::notice(name, data, retry),
+            event_id: None,
+            conflation_key: None,
+            notice: true,
         }
     }
 
     /// The frame, at `position` if the event is kept.
     #[must_use]
     pub fn into_frame(self, position: Option<Position>) -> Frame {
-        Frame::finish(self.encoded, position, self.conflation_key, false)
+        let (buffer, start) = self.encoded.finish(position);
+        Frame(Arc::new(Inner {
+            bytes: Bytes::from(buffer).slice(start..),
+            position,
+            event_id: self.event_id,
+            conflation_key: self.conflation_key,
+            notice: self.notice,
+        }))
     }
 }

@@ -2,10 +2,12 @@
 
 mod attach;
 mod builder;
+mod catch_up;
 mod changes;
 mod config;
 mod core;
 mod counters;
+mod cuts;
 mod deliver;
 mod handle;
 mod membership;
@@ -15,6 +17,8 @@ mod outcome;
 mod publish;
 mod pulse;
 mod roster;
+mod section;
+mod switch;
 mod wakes;
 
 use std::{
@@ -38,7 +42,7 @@ pub use self::{
     outcome::{Delivery, OutcomeError, Receipt},
     publish::{PendingReceipt, PublishError},
 };
-use crate::{Deliver, Presence, QueueLimits, RouteError, Router};
+use crate::{Bounds, Deliver, HistoryError, Presence, QueueLimits, RouteError, Router};
 
 /// Opens streams and pushes events to them.
 ///
@@ -95,6 +99,22 @@ impl Hub {
     #[must_use]
     pub fn presence(&self) -> Presence {
         self.shared.core.presence.listen()
+    }
+
+    /// What the history holds; none where there is no history.
+    ///
+    /// # Errors
+    ///
+    /// The history doesn't tell.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it changes nothing.
+    pub async fn history(&self) -> Result<Option<Bounds>, HistoryError> {
+        match &self.shared.core.history {
+            Some(history) => history.bounds().await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Starts the router. Everything that is `async` here does so by itself; a router that takes

@@ -6,6 +6,9 @@ mod connection;
 mod event;
 mod foreign;
 mod frame;
+mod fresh_state;
+mod hand_over;
+mod history;
 mod hub;
 mod last_event_id;
 #[cfg(all(test, shuttle))]
@@ -30,6 +33,11 @@ pub use clock::{Clock, ManualClock, Sleep, TokioClock};
 pub use connection::{Connection, ConnectionId, ParseConnectionIdError};
 pub use event::{Event, EventBuilder, EventError, IntoEvent};
 pub use frame::{Draft, Frame};
+pub use fresh_state::FreshState;
+pub use history::{
+    Bounds, GroupRule, History, HistoryError, HistoryLimits, Keep, Kept, Latest, MemoryHistory,
+    Page, PageLimit, Viewer,
+};
 pub use hub::{
     Attached, BuildError, ConnectionHandle, Delivered, Delivery, Ended, Hub, HubBuilder, HubConfig,
     Info, MembershipError, OutcomeError, Overflow, PendingReceipt, PublishError, Published,
@@ -40,7 +48,7 @@ pub use name::{
     ClientId, ConflationKey, EventId, EventName, GroupName, IdempotencyKey, MAX_NAME_BYTES,
     NameError,
 };
-pub use notice::{Heartbeat, HeartbeatKind, NoticeConfig, Opening};
+pub use notice::{GapCause, Heartbeat, HeartbeatKind, NoticeConfig, Opening, Resume};
 pub use position::{ParsePositionError, Position};
 pub use presence::{Presence, PresenceNotice};
 pub use registry::{MemoryRegistry, Registry, RegistryError, RegistryStats};

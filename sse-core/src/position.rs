@@ -34,6 +34,11 @@ impl Position {
     pub const fn sequence(self) -> u64 {
         self.sequence
     }
+
+    /// The place right after it.
+    pub(crate) const fn next(self) -> Self {
+        Self::new(self.epoch, self.sequence.saturating_add(1))
+    }
 }
 
 /// `None` between epochs.

@@ -11,7 +11,7 @@ use std::{error::Error, fmt::Debug, sync::Arc};
 use async_trait::async_trait;
 
 pub use self::memory::MemoryRegistry;
-use crate::{Connection, ConnectionId, GroupName, Target};
+use crate::{Connection, ConnectionId, GroupName, GroupRule, Target};
 
 #[doc = include_str!("docs/registry.md")]
 #[diagnostic::on_unimplemented(
@@ -34,6 +34,10 @@ pub trait Registry: Debug + Send + Sync + 'static {
 
     /// Calls `each` once for each of this node's connections that `target` means.
     fn visit(&self, target: &Target, each: &mut dyn FnMut(&Arc<Connection>));
+
+    /// Which groups' events a member of a group gets: those by which [`visit`](Self::visit) finds
+    /// it.
+    fn group_rule(&self) -> GroupRule;
 
     /// How many there are.
     fn stats(&self) -> RegistryStats;
@@ -60,6 +64,10 @@ impl<T: Registry + ?Sized> Registry for Arc<T> {
 
     fn visit(&self, target: &Target, each: &mut dyn FnMut(&Arc<Connection>)) {
         (**self).visit(target, each);
+    }
+
+    fn group_rule(&self) -> GroupRule {
+        (**self).group_rule()
     }
 
     fn stats(&self) -> RegistryStats {

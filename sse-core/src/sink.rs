@@ -142,18 +142,22 @@ pub enum CloseReason {
     Unread,
     /// Its sink was closed from the other side, or panicked.
     SinkFailed,
+    /// It missed something, and the application couldn't tell how things stand; an EventSource
+    /// will come back.
+    NoFreshState,
     /// The hub is gone.
     HubClosed,
 }
 
 impl CloseReason {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::ClientGone,
         Self::Disconnected,
         Self::Overflow,
         Self::Stalled,
         Self::Unread,
         Self::SinkFailed,
+        Self::NoFreshState,
         Self::HubClosed,
     ];
 
@@ -161,7 +165,7 @@ impl CloseReason {
     #[must_use]
     pub const fn discards(self) -> bool {
         match self {
-            Self::Disconnected | Self::HubClosed => false,
+            Self::Disconnected | Self::NoFreshState | Self::HubClosed => false,
             Self::ClientGone | Self::Overflow | Self::Stalled | Self::Unread | Self::SinkFailed => {
                 true
             }
@@ -178,6 +182,7 @@ impl CloseReason {
             Self::Stalled => "stalled",
             Self::Unread => "unread",
             Self::SinkFailed => "sink-failed",
+            Self::NoFreshState => "no-fresh-state",
             Self::HubClosed => "hub-closed",
         }
     }

@@ -1,7 +1,7 @@
 use http::Extensions;
 use smallvec::SmallVec;
 
-use crate::{ClientId, GroupName, LastEventId, NameError};
+use crate::{ClientId, GroupName, LastEventId, Latest, NameError};
 
 /// What a new connection asks for: as which client, in which groups, from where on.
 ///
@@ -24,6 +24,7 @@ pub struct Subscribe {
     pub(crate) groups: SmallVec<[GroupName; 1]>,
     pub(crate) attributes: Extensions,
     pub(crate) last_event_id: Option<LastEventId>,
+    pub(crate) latest: Option<Latest>,
 }
 
 impl Subscribe {
@@ -34,6 +35,7 @@ impl Subscribe {
             groups: SmallVec::new(),
             attributes: Extensions::new(),
             last_event_id: None,
+            latest: None,
         }
     }
 
@@ -63,7 +65,14 @@ impl Subscribe {
         self
     }
 
-    /// What the client says that it saw last.
+    /// Replays some of the latest events to a client that says nothing of what it saw last; nothing
+    /// by default. Without a history there are none.
+    pub const fn latest(mut self, wanted: Latest) -> Self {
+        self.latest = Some(wanted);
+        self
+    }
+
+    /// What the client says that it saw last: it gets what it missed since.
     pub fn last_event_id(mut self, id: impl Into<Option<LastEventId>>) -> Self {
         self.last_event_id = id.into();
         self

@@ -1,6 +1,6 @@
 //! The event stream format (WHATWG HTML, 9.2.5), written.
 
-use std::io::Write;
+use std::{io::Write, time::Duration};
 
 use memchr::memchr2;
 
@@ -38,19 +38,19 @@ impl Encoded {
             if let Some(id) = event.id() {
                 put_line(buffer, ID, id.as_str().as_bytes());
             }
-            if let Some(retry) = event.retry() {
-                put_line(buffer, RETRY, retry.as_millis().to_string().as_bytes());
-            }
+            put_retry(buffer, event.retry());
         });
         debug_assert_eq!(buffer.len(), start + len);
         Self { buffer, start }
     }
 
-    /// Encodes one of the library's own events: a name and data.
-    pub(crate) fn notice(name: &EventName, data: &str) -> Self {
-        let mut buffer = Vec::with_capacity(ID_LINE + name.as_str().len() + data.len() + 32);
+    /// Encodes one of the library's own events: a name and data, and when to come back.
+    pub(crate) fn notice(name: &EventName, data: &str, retry: Option<Duration>) -> Self {
+        let mut buffer = Vec::with_capacity(ID_LINE + name.as_str().len() + data.len() + 64);
         buffer.resize(ID_LINE, 0);
-        put_fields(&mut buffer, Some(name), data, |_| {});
+        put_fields(&mut buffer, Some(name), data, |buffer| {
+            put_retry(buffer, retry);
+        });
         Self {
             buffer,
             start: ID_LINE,
@@ -110,6 +110,12 @@ fn put_fields(
     buffer.push(b'\n');
 }
 
+fn put_retry(buffer: &mut Vec<u8>, retry: Option<Duration>) {
+    if let Some(retry) = retry {
+        put_line(buffer, RETRY, retry.as_millis().to_string().as_bytes());
+    }
+}
+
 fn put_lines(buffer: &mut Vec<u8>, field: &[u8], text: &str) {
     for line in lines(text.as_bytes()) {
         put_line(buffer, field, line);
@@ -143,8 +149,6 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::EventBuilder;
 

@@ -14,9 +14,9 @@ use std::{
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::json;
 use sse_core::{
-    CloseReason, Connection, ConnectionId, EventSink, Frame, GroupName, Hub, ManualClock,
-    MembershipError, MemoryRegistry, Offer, OutcomeError, Progress, Registry, RegistryError,
-    RegistryStats, StreamRequest, Target, WhenFull, async_trait,
+    CloseReason, Connection, ConnectionId, EventSink, Frame, GroupName, GroupRule, Hub,
+    ManualClock, MembershipError, MemoryRegistry, Offer, OutcomeError, Progress, Registry,
+    RegistryError, RegistryStats, StreamRequest, Target, WhenFull, async_trait,
 };
 use support::{eventually, open, panic_quietly, pass, subscribe, text};
 
@@ -163,6 +163,10 @@ impl Registry for BadRegistry {
                 panic_quietly();
             }
         });
+    }
+
+    fn group_rule(&self) -> GroupRule {
+        self.0.group_rule()
     }
 
     fn stats(&self) -> RegistryStats {

@@ -12,9 +12,9 @@ use std::{
 
 use futures_util::FutureExt;
 use sse_core::{
-    ClientId, Connection, ConnectionId, GroupName, Hub, Info, ManualClock, MembershipError,
-    MemoryRegistry, OutcomeError, PublishError, Published, Registry, RegistryError, RegistryStats,
-    SubscribeError, Target, async_trait,
+    ClientId, Connection, ConnectionId, GroupName, GroupRule, Hub, Info, ManualClock,
+    MembershipError, MemoryRegistry, OutcomeError, PublishError, Published, Registry,
+    RegistryError, RegistryStats, SubscribeError, Target, async_trait,
 };
 use support::{eventually, group, open, poll, settle, soon, subscribe, text, unread};
 
@@ -231,6 +231,10 @@ impl Registry for Reluctant {
 
     fn visit(&self, target: &Target, each: &mut dyn FnMut(&Arc<Connection>)) {
         self.inner.visit(target, each);
+    }
+
+    fn group_rule(&self) -> GroupRule {
+        self.inner.group_rule()
     }
 
     fn stats(&self) -> RegistryStats {

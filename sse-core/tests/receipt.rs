@@ -17,6 +17,8 @@ const fn to(connections: u32) -> Delivery {
         replaced: 0,
         dropped: 0,
         closed: 0,
+        passed: 0,
+        skipped: 0,
     }
 }
 
@@ -28,6 +30,8 @@ async fn a_receipt_counts_what_became_of_the_event() {
         replaced,
         dropped,
         closed,
+        passed: 0,
+        skipped: 0,
     };
     for (overflow, counts, survivors) in [
         (

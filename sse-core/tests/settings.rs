@@ -92,6 +92,7 @@ async fn the_opening_event_tells_who_is_connected() {
         let hub = Hub::builder()
             .clock(clock.clone())
             .notices(notices)
+            .without_history()
             .build()
             .unwrap();
         let mut ada = unread(&hub, subscribe("ada", &["x", "y", "x"])).await;
@@ -110,6 +111,7 @@ async fn the_opening_event_tells_who_is_connected() {
     let hub = Hub::builder()
         .notices(notices)
         .queue(limits)
+        .without_history()
         .build()
         .unwrap();
     let mut ada = unread(&hub, subscribe("ada", &[])).await;

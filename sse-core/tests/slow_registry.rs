@@ -11,8 +11,8 @@ use std::{
 };
 
 use sse_core::{
-    Connection, ConnectionId, GroupName, Hub, ManualClock, MemoryRegistry, Registry, RegistryError,
-    RegistryStats, Target, async_trait,
+    Connection, ConnectionId, GroupName, GroupRule, Hub, ManualClock, MemoryRegistry, Registry,
+    RegistryError, RegistryStats, Target, async_trait,
 };
 use support::{eventually, group, open, panic_quietly, pass, poll, settle, subscribe, text};
 use tokio::sync::Semaphore;
@@ -72,6 +72,10 @@ impl Registry for Slow {
 
     fn visit(&self, target: &Target, each: &mut dyn FnMut(&Arc<Connection>)) {
         self.inner.visit(target, each);
+    }
+
+    fn group_rule(&self) -> GroupRule {
+        self.inner.group_rule()
     }
 
     fn stats(&self) -> RegistryStats {

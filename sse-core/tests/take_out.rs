@@ -55,6 +55,10 @@ impl Registry for Slow {
     fn visit(&self, target: &Target, each: &mut dyn FnMut(&Arc<Connection>)) {
         self.inner.visit(target, each);
     }
+    fn group_rule(&self) -> GroupRule {
+        self.inner.group_rule()
+    }
+
     fn stats(&self) -> RegistryStats {
         self.inner.stats()
     }
@@ -150,6 +154,10 @@ async fn one_registry_that_fails_for_one_connection_holds_up_no_other() {
         fn visit(&self, target: &Target, each: &mut dyn FnMut(&Arc<Connection>)) {
             self.0.visit(target, each);
         }
+        fn group_rule(&self) -> GroupRule {
+            self.0.group_rule()
+        }
+
         fn stats(&self) -> RegistryStats {
             self.0.stats()
         }

@@ -6,8 +6,8 @@ use std::{
 
 use parking_lot::RwLock;
 use sse_core::{
-    ClientId, Connection, ConnectionId, GroupName, Registry, RegistryError, RegistryStats, Scope,
-    Target, async_trait,
+    ClientId, Connection, ConnectionId, GroupName, GroupRule, Registry, RegistryError,
+    RegistryStats, Scope, Target, async_trait,
 };
 
 use crate::pattern::{is_pattern, matches};
@@ -83,6 +83,12 @@ impl State {
     fn of_client(&self, client: &ClientId) -> impl Iterator<Item = &ConnectionId> {
         self.clients.get(client).into_iter().flatten()
     }
+}
+
+/// Whether a member of `joined` gets what is for `addressed`.
+fn covers(joined: &GroupName, addressed: &GroupName) -> bool {
+    let (joined, addressed) = (joined.as_str(), addressed.as_str());
+    joined == addressed || !is_pattern(addressed) && matches(joined, addressed)
 }
 
 #[async_trait]
@@ -169,6 +175,10 @@ impl Registry for WildcardRegistry {
             // Of a predicate's scope everybody is visited: the hub asks it.
             _ => state.connections.keys().for_each(visit),
         }
+    }
+
+    fn group_rule(&self) -> GroupRule {
+        GroupRule::new(covers)
     }
 
     fn stats(&self) -> RegistryStats {

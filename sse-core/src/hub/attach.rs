@@ -1,4 +1,7 @@
-use std::sync::{Arc, Weak};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use super::{
     ConnectionHandle, Hub, HubShared,
@@ -7,8 +10,11 @@ use super::{
     wakes::Wakes,
 };
 use crate::{
-    CloseReason, Connection, ConnectionId, EventBody, EventSink, HeartbeatKind, LastEventId,
-    QueueSink, RegistryError, RouteError, SinkContext, Subscribe,
+    CloseReason, Connection, ConnectionId, Draft, EventBody, EventSink, GapCause, HeartbeatKind,
+    LastEventId, Position, QueueSink, RegistryError, Resume, RouteError, SinkContext, Subscribe,
+    connection::Stage,
+    hand_over::{Gap, HandOver, Next, Place, Then},
+    notice::NoticeDraft,
 };
 
 /// Why a subscription can't be had.
@@ -128,11 +134,8 @@ impl Hub {
     /// # Cancel safety
     ///
     /// Dropped midway, nothing is left behind.
-    pub async fn subscribe(
-        &self,
-        mut subscribe: Subscribe,
-    ) -> Result<Subscription, SubscribeError> {
-        let last_event_id = subscribe.last_event_id.take();
+    pub async fn subscribe(&self, subscribe: Subscribe) -> Result<Subscription, SubscribeError> {
+        let last_event_id = subscribe.last_event_id.clone();
         let queue = QueueSink::new(self.shared.queue, self.sink_context());
         let sink: Arc<dyn EventSink> = Arc::<QueueSink>::clone(&queue);
         let attached = self.attach(subscribe, sink).await?;
@@ -163,6 +166,7 @@ impl Hub {
             .ensure(core)
             .map_err(|_| SubscribeError::NoRuntime)?;
         let id = ConnectionId::random().map_err(SubscribeError::Random)?;
+        let start = Start::of(&subscribe, core.history.is_some());
         let attached = Attached {
             core: Arc::downgrade(core),
             hub: Arc::downgrade(&self.shared),
@@ -175,7 +179,7 @@ impl Hub {
         }
         let inserted = core.registry.insert(Arc::clone(connection)).await;
         inserted.map_err(SubscribeError::Registry)?;
-        if !core.activate(connection) {
+        if !core.activate(connection, start) {
             // It ended while the registry took it in: whoever took it out may have been too early.
             core.leave(id);
             return Err(SubscribeError::Closed);
@@ -191,30 +195,110 @@ impl Hub {
     }
 }
 
+/// From where on a connection wants events.
+#[derive(Debug)]
+enum Start {
+    /// From now on.
+    Fresh,
+    /// From where the client was, or some of the latest.
+    CatchUp(Next),
+    /// From this position.
+    After(Position),
+}
+
+impl Start {
+    fn of(subscribe: &Subscribe, has_history: bool) -> Self {
+        let unknown = Self::CatchUp(Next::Gap(Gap::new(GapCause::Unknown)));
+        match (&subscribe.last_event_id, subscribe.latest) {
+            (None, Some(latest)) if has_history => Self::CatchUp(Next::Latest(latest)),
+            (None, _) => Self::Fresh,
+            (Some(LastEventId::Position(position)), _) if has_history => Self::After(*position),
+            (Some(LastEventId::Event(id)), _) if has_history => {
+                Self::CatchUp(Next::Locate(id.clone()))
+            }
+            (Some(_), _) => unknown,
+        }
+    }
+
+    /// What to do first for who catches up, and where it is. Inside the ordered section.
+    fn steps(self, head: Option<Position>) -> Option<(Next, Option<Position>)> {
+        match self {
+            Self::Fresh => None,
+            Self::CatchUp(next) => Some((next, None)),
+            Self::After(position) if head.is_some_and(|own| own.epoch() == position.epoch()) => {
+                Some((Next::Read, Some(position)))
+            }
+            Self::After(_) => Some((Next::Gap(Gap::new(GapCause::Epoch)), None)),
+        }
+    }
+}
+
 impl Core {
-    /// Makes a dormant connection live, its opening events before all others.
-    fn activate(self: &Arc<Self>, connection: &Arc<Connection>) -> bool {
-        let (notices, time) = (self.sinks.notices(), self.clock.system_time());
-        let opening = notices.opening(connection, time);
-        let initial = HeartbeatKind::Initial;
-        let heartbeat = self
-            .config
-            .initial_heartbeat
-            .then(|| notices.heartbeat(initial, connection, time));
+    /// Makes a dormant connection live, or has it catch up; its opening events before all others.
+    fn activate(self: &Arc<Self>, connection: &Arc<Connection>, start: Start) -> bool {
+        let resumes = !matches!(start, Start::Fresh | Start::CatchUp(Next::Latest(_)));
+        // What an epoch says, it says for long; the history tells should it change meanwhile.
+        let head = self.section.lock().head();
+        let steps = start.steps(head);
+        let gap = match &steps {
+            Some((Next::Gap(gap), _)) => Some(*gap),
+            _ => None,
+        };
+        let resume = match (&steps, gap) {
+            (None, _) => Resume::Fresh,
+            (Some(_), None) => Resume::Replaying,
+            (Some(_), Some(_)) => Resume::Gap,
+        };
+        let (opening, heartbeat) = self.openings(connection, resume);
+        let viewer = self.viewer(connection);
         let now = self.now_ms();
         let mut wakes = Wakes::new(self);
-        let section = self.section.lock();
-        let live = !self.is_closed() && connection.activate();
-        if live {
+        let mut section = self.section.lock();
+        let head = section.head();
+        let place = steps.map(|(next, cursor)| {
+            section.tail.begin(head);
+            let count = self.catch_ups.count();
+            let hand_over = HandOver::new(viewer, next, cursor, head, count);
+            Box::new(Place::CatchingUp(hand_over))
+        });
+        let catches_up = place.is_some();
+        let active = !self.is_closed() && connection.enter(Stage::Dormant, place);
+        if active {
             connection.touch(now);
-            for frame in std::iter::once(&opening).chain(&heartbeat) {
-                self.notify(connection, frame, &mut wakes);
+            let position = self.position_of(&section, connection);
+            self.counters.resumes.add(u64::from(resumes));
+            self.counters.heartbeats.add(u64::from(heartbeat.is_some()));
+            self.notify(connection, &opening.into_frame(position), &mut wakes);
+            if let Some(heartbeat) = heartbeat {
+                self.notify(connection, &heartbeat.into_frame(position), &mut wakes);
+            }
+            // Nothing has to be asked first.
+            if let Some(gap) = gap.filter(|gap| gap.then == Then::Live) {
+                self.gap_in(&section, connection, gap, &mut wakes);
             }
         }
         drop(section);
-        self.counters
-            .heartbeats
-            .add(u64::from(live && heartbeat.is_some()));
-        live
+        if catches_up && active {
+            self.catch_ups.arrive(Arc::clone(connection));
+        }
+        active
+    }
+
+    /// The first events of a stream, but for their position.
+    fn openings(&self, connection: &Connection, resume: Resume) -> (NoticeDraft, Option<Draft>) {
+        let (notices, time) = (self.sinks.notices(), self.clock.system_time());
+        let retry = self.retry_after_cuts(connection);
+        let opening = notices.opening(connection, resume, retry, time);
+        let initial = HeartbeatKind::Initial;
+        let wanted = self.config.initial_heartbeat;
+        let heartbeat = wanted.then(|| notices.heartbeat(initial, connection, time));
+        (opening, heartbeat)
+    }
+
+    /// What a client is told that was cut lately.
+    fn retry_after_cuts(&self, connection: &Connection) -> Option<Duration> {
+        let spread = connection.id().phase();
+        self.cuts
+            .retry(connection.client(), self.clock.now(), spread)
     }
 }

@@ -1,12 +1,17 @@
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use super::{BuildError, Hub, HubConfig, HubShared, Overflow, core::Core, deliver::Deliverer};
+use super::{
+    BuildError, Hub, HubConfig, HubShared, Overflow,
+    core::{Core, Parts},
+    deliver::Deliverer,
+};
 use crate::{
-    Clock, Heartbeat, LocalRouter, MemoryRegistry, NoticeConfig, Opening, QueueLimits, Registry,
-    Router, SinkContext, TokioClock, notice::Notices,
+    Clock, Event, FreshState, Heartbeat, History, Keep, LocalRouter, MemoryHistory, MemoryRegistry,
+    NoticeConfig, Opening, QueueLimits, Registry, Router, SinkContext, TokioClock,
+    fresh_state::FreshStateHook, notice::Notices,
 };
 
 /// Builds a [`Hub`]. Every setting has the default that [`HubConfig`] states.
@@ -17,6 +22,10 @@ pub struct HubBuilder {
     notices: Notices,
     registry: Option<Box<dyn Registry>>,
     router: Option<Arc<dyn Router>>,
+    /// Of a history of one's own, or a log: both ends of the same.
+    keep: Option<Arc<dyn Keep>>,
+    log: Option<Arc<dyn History>>,
+    fresh_state: Option<FreshStateHook>,
     clock: Option<Arc<dyn Clock>>,
 }
 
@@ -34,9 +43,10 @@ impl HubBuilder {
         self
     }
 
-    /// What happens where a queue is full; the oldest event is dropped by default.
+    /// What happens where a queue is full; by default the connection is closed where there is a
+    /// history, and the oldest event is dropped where there is none.
     pub fn overflow(mut self, overflow: Overflow) -> Self {
-        self.config.overflow = overflow;
+        self.config.overflow = Some(overflow);
         self
     }
 
@@ -116,10 +126,50 @@ impl HubBuilder {
         self
     }
 
-    /// Who orders events; a [`LocalRouter`] by default, with the clock and the
-    /// key memory of the builder's settings.
+    /// Who orders events; a [`LocalRouter`] by default, with the clock, the key memory and the
+    /// history of the builder's settings. With a router of one's own there is no history, unless it
+    /// is a [`log`](Self::log).
     pub fn router(mut self, router: impl Router) -> Self {
         self.router = Some(Arc::new(router));
+        self.log = None;
+        self
+    }
+
+    /// Where the [`LocalRouter`] keeps events for clients that come back; by default a
+    /// [`MemoryHistory`] of 10,000 events and 64 MiB.
+    pub fn history(mut self, history: impl Keep) -> Self {
+        self.keep = Some(Arc::new(history));
+        self
+    }
+
+    /// Keeps no events: a client that comes back has missed what was sent meanwhile.
+    pub fn without_history(mut self) -> Self {
+        self.config.history_events = 0;
+        self.keep = None;
+        self
+    }
+
+    /// Who orders events and keeps them, in one.
+    pub fn log(mut self, log: impl Router + History) -> Self {
+        let log = Arc::new(log);
+        self.router = Some(Arc::clone(&log) as _);
+        self.log = Some(log);
+        self
+    }
+
+    /// Has the application tell a client how things stand where it missed something.
+    ///
+    /// `make` is called after the `gap` was queued. Its events are queued next, then what was
+    /// published after [`FreshState::position`]. They are for that connection alone, and not kept:
+    /// they must not have ids. Should `make` fail, panic, or take longer than 10 s (see
+    /// [`HubConfig::fresh_state_deadline`]), the stream ends with a `reconnect`, and the client
+    /// comes back. At most 32 are made at once, on the hub's task: they must not block. Without one,
+    /// a client goes on with what is still kept.
+    pub fn fresh_state<F>(mut self, make: impl Fn(FreshState) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<Vec<Event>, Box<dyn Error + Send + Sync>>> + Send + 'static,
+    {
+        self.fresh_state = Some(FreshStateHook::new(make));
         self
     }
 
@@ -135,24 +185,29 @@ impl HubBuilder {
     ///
     /// [`BuildError`]: a setting makes no sense.
     pub fn build(self) -> Result<Hub, BuildError> {
+        self.config.check()?;
+        let queue = self.config.queue()?;
+        let own = self.router.is_none();
+        let clock = self.clock.clone().unwrap_or_else(|| Arc::new(TokioClock));
+        let (router, history) = self.order(&clock)?;
+        if self.fresh_state.is_some() && history.is_none() {
+            return Err(BuildError::NeedsHistory("fresh_state"));
+        }
         let Self {
             config,
             mut notices,
             registry,
-            router,
-            clock,
+            fresh_state,
+            ..
         } = self;
-        config.check()?;
-        let queue = config.queue()?;
-        let memory = config.key_memory()?;
         notices.config = config.notices.clone();
-        let clock = clock.unwrap_or_else(|| Arc::new(TokioClock));
-        let own = router.is_none();
-        let router =
-            router.unwrap_or_else(|| Arc::new(LocalRouter::new(memory, Arc::clone(&clock))));
-        let registry = registry.unwrap_or_else(|| Box::new(MemoryRegistry::new()));
+        let parts = Parts {
+            registry: registry.unwrap_or_else(|| Box::new(MemoryRegistry::new())),
+            history,
+            fresh_state,
+        };
         let sinks = SinkContext::new(notices);
-        let core = Arc::new(Core::new(config, registry, clock, sinks));
+        let core = Arc::new(Core::new(config, parts, clock, sinks));
         let hub = Hub {
             shared: Arc::new(HubShared {
                 deliver: Arc::new(Deliverer(Arc::clone(&core))),
@@ -168,4 +223,31 @@ impl HubBuilder {
         }
         Ok(hub)
     }
+
+    /// Who orders events, and who keeps them.
+    fn order(&self, clock: &Arc<dyn Clock>) -> Result<Order, BuildError> {
+        if let Some(router) = &self.router {
+            if self.keep.is_some() {
+                return Err(BuildError::Unused("history"));
+            }
+            return Ok((Arc::clone(router), self.log.clone()));
+        }
+        let memory = self.config.key_memory()?;
+        let own = || -> Result<Option<Arc<dyn Keep>>, BuildError> {
+            let limits = self.config.history()?;
+            let history = limits.map(|limits| MemoryHistory::new(limits, Arc::clone(clock)));
+            Ok(history.map(|history| Arc::new(history) as _))
+        };
+        let keep = match &self.keep {
+            Some(keep) => Some(Arc::clone(keep)),
+            None => own()?,
+        };
+        let Some(keep) = keep else {
+            return Ok((Arc::new(LocalRouter::new(memory, Arc::clone(clock))), None));
+        };
+        let router = LocalRouter::keeping(Arc::clone(&keep), memory, Arc::clone(clock));
+        Ok((Arc::new(router), Some(keep)))
+    }
 }
+
+type Order = (Arc<dyn Router>, Option<Arc<dyn History>>);

@@ -2,7 +2,7 @@ use std::{num::NonZeroUsize, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{KeyMemory, NoticeConfig, QueueLimits, WhenFull};
+use crate::{HistoryLimits, KeyMemory, NoticeConfig, QueueLimits, WhenFull};
 
 /// A hub's settings, as they stand in a configuration file.
 ///
@@ -24,8 +24,10 @@ pub struct HubConfig {
     pub queue_events: usize,
     /// How many bytes of events wait in a connection's queue; 1 MiB by default.
     pub queue_bytes: usize,
-    /// What happens where a queue is full; the oldest is dropped by default.
-    pub overflow: Overflow,
+    /// What happens where a queue is full. By default the connection is closed where there is a
+    /// history, so that its client comes back for what it missed, and the oldest event is dropped
+    /// where there is none.
+    pub overflow: Option<Overflow>,
     /// How large an event may be on the wire, in bytes; 4 MiB by default.
     pub max_event_bytes: usize,
     /// After how long without anything to read a connection gets a periodic heartbeat; 30 s by
@@ -53,6 +55,16 @@ pub struct HubConfig {
     /// How long an idempotency key is remembered; 10 minutes by default.
     #[serde(with = "humantime_serde")]
     pub idempotency_age: Duration,
+    /// How many events are kept for clients that come back; 10,000 by default, 0 for no history.
+    pub history_events: usize,
+    /// How many bytes of them; 64 MiB by default.
+    pub history_bytes: usize,
+    /// For how long they are kept; for ever by default.
+    #[serde(with = "humantime_serde")]
+    pub history_age: Option<Duration>,
+    /// How long the application may take to tell how things stand after a gap; 10 s by default.
+    #[serde(with = "humantime_serde")]
+    pub fresh_state_deadline: Duration,
     /// How many presence notices a reader may fall behind; 1,024 by default, 1,048,576 at the most.
     pub presence_backlog: usize,
     /// What the library's own events are called, and what they tell.
@@ -62,10 +74,11 @@ pub struct HubConfig {
 impl Default for HubConfig {
     fn default() -> Self {
         let (queue, memory) = (QueueLimits::default(), KeyMemory::default());
+        let history = HistoryLimits::default();
         Self {
             queue_events: queue.events.get(),
             queue_bytes: queue.bytes.get(),
-            overflow: Overflow::DropOldest,
+            overflow: None,
             max_event_bytes: 4 * 1024 * 1024,
             heartbeat: Some(Duration::from_secs(30)),
             heartbeat_to_all: false,
@@ -75,6 +88,10 @@ impl Default for HubConfig {
             reap_check: Duration::from_secs(5),
             idempotency_keys: memory.keys.get(),
             idempotency_age: memory.age,
+            history_events: history.events.get(),
+            history_bytes: history.bytes.get(),
+            history_age: history.age,
+            fresh_state_deadline: Duration::from_secs(10),
             presence_backlog: 1024,
             notices: NoticeConfig::default(),
         }
@@ -119,6 +136,13 @@ pub enum BuildError {
         /// What it may be.
         max: usize,
     },
+    /// A router that was given has no use for this: it keeps events itself, if it does, and is
+    /// given as a log then.
+    #[error("a router of one's own has no use for {0}")]
+    Unused(&'static str),
+    /// This needs a history.
+    #[error("{0} needs a history")]
+    NeedsHistory(&'static str),
 }
 
 impl HubConfig {
@@ -138,6 +162,8 @@ impl HubConfig {
             ("healthcheck", self.healthcheck),
             ("reap_after", Some(self.reap_after)),
             ("reap_check", Some(self.reap_check)),
+            ("history_age", self.history_age),
+            ("fresh_state_deadline", Some(self.fresh_state_deadline)),
         ];
         let number = numbers.into_iter().find(|(_, n)| *n == 0);
         let least = Duration::from_millis(1);
@@ -160,6 +186,26 @@ impl HubConfig {
             events: non_zero("queue_events", self.queue_events)?,
             bytes: non_zero("queue_bytes", self.queue_bytes)?,
         })
+    }
+
+    pub(super) fn overflow_or_default(&self, has_history: bool) -> Overflow {
+        self.overflow.unwrap_or(if has_history {
+            Overflow::Disconnect
+        } else {
+            Overflow::DropOldest
+        })
+    }
+
+    /// What a history of these settings keeps; none where it keeps nothing.
+    pub(super) fn history(&self) -> Result<Option<HistoryLimits>, BuildError> {
+        let Some(events) = NonZeroUsize::new(self.history_events) else {
+            return Ok(None);
+        };
+        Ok(Some(HistoryLimits {
+            events,
+            bytes: non_zero("history_bytes", self.history_bytes)?,
+            age: self.history_age,
+        }))
     }
 
     pub(super) fn key_memory(&self) -> Result<KeyMemory, BuildError> {

@@ -8,17 +8,22 @@ use tokio::sync::Notify;
 
 use super::{
     HubConfig,
+    catch_up::CatchUps,
     changes::Changes,
     counters::{Counters, Info},
+    cuts::Cuts,
     outcome::Outcomes,
     pulse::Pulse,
     roster::Roster,
+    section::Section,
     wakes::Wakes,
 };
 use crate::{
-    Clock, CloseReason, Connection, ConnectionId, Frame, Offer, Position, Progress, Registry,
+    Clock, CloseReason, Connection, ConnectionId, Frame, History, Offer, Progress, Registry,
     SinkContext, Target, WhenFull,
+    connection::Stage,
     foreign::caught,
+    fresh_state::FreshStateHook,
     presence::PresenceTeller,
     sync::{
         Mutex,
@@ -31,6 +36,8 @@ use crate::{
 pub(crate) struct Core {
     pub(super) config: HubConfig,
     pub(super) registry: Box<dyn Registry>,
+    pub(super) history: Option<Arc<dyn History>>,
+    pub(super) fresh_state: Option<FreshStateHook>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) started: Instant,
     pub(super) when_full: WhenFull,
@@ -40,6 +47,8 @@ pub(crate) struct Core {
     pub(super) outcomes: Arc<Outcomes>,
     pub(super) presence: PresenceTeller,
     pub(super) counters: Counters,
+    pub(super) catch_ups: CatchUps,
+    pub(super) cuts: Cuts,
     pub(super) pulse: Pulse,
     /// Connections that ended, for the hub's task to take out of the registry.
     pub(super) leaving: Mutex<VecDeque<ConnectionId>>,
@@ -48,41 +57,26 @@ pub(crate) struct Core {
     closed: AtomicBool,
 }
 
-/// What the ordered section guards.
-#[derive(Debug, Default)]
-pub(super) struct Section {
-    /// The last position that was delivered.
-    head: Option<Position>,
-}
-
-impl Section {
-    /// Where the order stood when the router started; it may have moved on since.
-    pub(super) fn start(&mut self, head: Position) {
-        if self.head.is_none() {
-            self.head = Some(head);
-        }
-    }
-
-    /// Moves on to `position`; `false` if the order has been there.
-    pub(super) fn advance(&mut self, position: Option<Position>) -> bool {
-        let Some(position) = position else {
-            return true;
-        };
-        let passed = self.head.is_some_and(|head| position <= head);
-        if !passed {
-            self.head = Some(position);
-        }
-        !passed
-    }
+/// What a hub is made of.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) registry: Box<dyn Registry>,
+    pub(super) history: Option<Arc<dyn History>>,
+    pub(super) fresh_state: Option<FreshStateHook>,
 }
 
 impl Core {
     pub(super) fn new(
         config: HubConfig,
-        registry: Box<dyn Registry>,
+        parts: Parts,
         clock: Arc<dyn Clock>,
         sinks: SinkContext,
     ) -> Self {
+        let Parts {
+            registry,
+            history,
+            fresh_state,
+        } = parts;
         let intervals = [
             Some(config.reap_check),
             config.heartbeat,
@@ -91,16 +85,20 @@ impl Core {
         let shortest = intervals.into_iter().flatten().min().unwrap_or_default();
         let tick = (shortest / 32).clamp(HubConfig::MIN_TICK, Duration::from_secs(1));
         Self {
+            when_full: config.overflow_or_default(history.is_some()).into(),
             registry,
+            history,
+            fresh_state,
             started: clock.now(),
             clock,
-            when_full: config.overflow.into(),
             sinks,
             section: Mutex::default(),
             roster: Roster::new(millis(tick)),
             outcomes: Arc::default(),
             presence: PresenceTeller::new(config.presence_backlog),
             counters: Counters::default(),
+            catch_ups: CatchUps::default(),
+            cuts: Cuts::default(),
             pulse: Pulse::default(),
             leaving: Mutex::default(),
             changes: Changes::default(),
@@ -139,7 +137,10 @@ impl Core {
         let offer = guarded(connection, offer).unwrap_or(Offer::Closed);
         match offer {
             Offer::Full => {
-                self.end(connection, CloseReason::Overflow, wakes);
+                if self.end(connection, CloseReason::Overflow, wakes) {
+                    let again = self.cuts.note(connection.client(), self.clock.now());
+                    self.counters.cut_again.add(u64::from(again));
+                }
             }
             Offer::Closed => {
                 self.end(connection, CloseReason::SinkFailed, wakes);
@@ -217,29 +218,31 @@ impl Core {
         self.left.notify_one();
     }
 
-    /// Ends each live connection that `target` means; how many those were.
+    /// Ends each connection that `target` means; how many those were.
     pub(super) fn disconnect(self: &Arc<Self>, target: &Target, reason: CloseReason) -> usize {
         let mut wakes = Wakes::new(self);
         let mut closed = 0;
         let section = self.section.lock();
-        self.visit_live(target, &mut |connection| {
+        self.visit_active(target, &mut |connection, _| {
             closed += usize::from(self.end(connection, reason, &mut wakes));
         });
         drop(section);
         closed
     }
 
-    /// Calls `each` for each live connection that `target` means; `false` if the registry
-    /// panicked, so that some may be missing.
-    pub(super) fn visit_live(
+    /// Calls `each` for each connection that `target` means, with how far it has come: not for
+    /// those that are dormant or have ended. `false` if the registry panicked, so that some may be
+    /// missing.
+    pub(super) fn visit_active(
         &self,
         target: &Target,
-        each: &mut dyn FnMut(&Arc<Connection>),
+        each: &mut dyn FnMut(&Arc<Connection>, Stage),
     ) -> bool {
         let visit = || {
             self.registry.visit(target, &mut |connection| {
-                if connection.is_live() && target.admits(connection) {
-                    each(connection);
+                let stage = connection.stage();
+                if stage.is_active() && target.admits(connection) {
+                    each(connection, stage);
                 }
             });
         };
@@ -276,6 +279,12 @@ impl Core {
             ended,
             heartbeats: self.counters.heartbeats.get(),
             lost: self.counters.lost.get(),
+            catching_up: self.catch_ups.len(),
+            resumes: self.counters.resumes.get(),
+            replayed: self.counters.replayed.get(),
+            gaps: self.counters.gaps.get() + self.sinks.gaps_total(),
+            duplicates: self.counters.duplicates.get(),
+            cut_again: self.counters.cut_again.get(),
             uptime_s: uptime.as_secs(),
         }
     }

@@ -15,6 +15,11 @@ pub(super) struct Counters {
     ended: [Counter; CloseReason::ALL.len()],
     pub(super) heartbeats: Counter,
     pub(super) lost: Counter,
+    pub(super) resumes: Counter,
+    pub(super) replayed: Counter,
+    pub(super) gaps: Counter,
+    pub(super) duplicates: Counter,
+    pub(super) cut_again: Counter,
 }
 
 /// A number that only goes up.
@@ -56,6 +61,7 @@ impl Counters {
             stalled: count(CloseReason::Stalled),
             unread: count(CloseReason::Unread),
             sink_failed: count(CloseReason::SinkFailed),
+            no_fresh_state: count(CloseReason::NoFreshState),
             hub_closed: count(CloseReason::HubClosed),
         }
     }
@@ -96,6 +102,8 @@ pub struct Ended {
     pub unread: u64,
     /// Its sink was closed from the other side, or panicked.
     pub sink_failed: u64,
+    /// It missed something, and the application couldn't tell how things stand.
+    pub no_fresh_state: u64,
     /// The hub is gone.
     pub hub_closed: u64,
 }
@@ -126,6 +134,19 @@ pub struct Info {
     pub heartbeats: u64,
     /// Publications, or runs of them, that were lost on their way to this node's connections.
     pub lost: u64,
+    /// Connections that catch up right now.
+    pub catching_up: usize,
+    /// Connections that came with a last event id.
+    pub resumes: u64,
+    /// Kept events that were queued for connections that caught up.
+    pub replayed: u64,
+    /// Gaps that clients were told of, those of full queues included.
+    pub gaps: u64,
+    /// Publications that were accepted before, by their idempotency key.
+    pub duplicates: u64,
+    /// Connections closed because their queues were full whose client had had one closed for that
+    /// within the last three minutes.
+    pub cut_again: u64,
     /// Whole seconds since the hub was built.
     pub uptime_s: u64,
 }

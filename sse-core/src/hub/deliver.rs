@@ -3,9 +3,15 @@ use std::sync::Arc;
 use super::{
     core::Core,
     outcome::{Answers, Delivery, OutcomeError},
+    section::Section,
+    switch::Pushed,
     wakes::Wakes,
 };
-use crate::{Deliver, Lost, Offer, Position, Routed};
+use crate::{
+    Connection, Deliver, Frame, GapCause, Lost, Offer, Position, Routed, Scope, Viewer,
+    connection::Stage,
+    hand_over::{HandOver, Next, Place},
+};
 
 /// What a delivery came to. Readers are woken when it is dropped.
 #[derive(Debug, Default)]
@@ -41,9 +47,13 @@ impl Deliver for Deliverer {
         let wakes = delivered.wakes.insert(Wakes::new(core));
         let now = core.now_ms();
         let mut section = core.section.lock();
+        if core.catch_ups.is_empty() {
+            section.tail.end();
+        }
         for routed in routed {
             let position = routed.frame.position();
             let outcome = if section.advance(position) {
+                section.tail.push(routed);
                 core.deliver_one(routed, now, wakes)
             } else {
                 tracing::error!(
@@ -71,12 +81,23 @@ impl Deliver for Deliverer {
 
     fn lost(&self, after: Option<Position>, cause: Lost) {
         tracing::error!(?after, ?cause, "the router lost events");
-        let mut wakes = Wakes::new(&self.0);
-        let section = self.0.section.lock();
-        self.0.tell_lost(&mut wakes);
+        let core = &self.0;
+        let cause = match cause {
+            Lost::Evicted => GapCause::Evicted,
+            Lost::Epoch => GapCause::Epoch,
+            Lost::Backend => GapCause::Backend,
+        };
+        let mut wakes = Wakes::new(core);
+        let mut section = core.section.lock();
+        if core.history.is_some() {
+            core.counters.lost.add(1);
+            core.all_catch_up(&mut section, cause);
+        } else {
+            core.tell_lost(cause, None, &mut wakes);
+        }
         drop(section);
         drop(wakes);
-        self.0.outcomes.lost();
+        core.outcomes.lost();
     }
 }
 
@@ -89,35 +110,148 @@ impl Core {
         wakes: &mut Wakes,
     ) -> Result<Delivery, OutcomeError> {
         let mut delivery = Delivery::default();
-        let whole = self.visit_live(&routed.target, &mut |connection| {
-            connection.touch(now);
-            delivery.matched += 1;
-            match self.offer(connection, &routed.frame, wakes) {
-                Offer::Queued { replaced, dropped } => {
-                    delivery.queued += 1;
-                    delivery.replaced += replaced;
-                    delivery.dropped += dropped;
-                }
-                Offer::Dropped => delivery.dropped += 1,
-                Offer::Full | Offer::Closed => delivery.closed += 1,
+        let position = routed.frame.position();
+        // A frame without a position leaves a client where it was: a heartbeat has to take it on.
+        let touches = position.is_some() || self.history.is_none();
+        let whole = self.visit_active(&routed.target, &mut |connection, stage| {
+            if stage == Stage::CatchingUp {
+                self.deliver_behind(connection, routed, &mut delivery, wakes);
+                return;
             }
+            if stage == Stage::Ahead && has_seen(connection, position) {
+                return;
+            }
+            if touches {
+                connection.touch(now);
+            }
+            delivery.matched += 1;
+            self.offer_counted(connection, &routed.frame, &mut delivery, wakes);
         });
         self.counters.dropped.add(u64::from(delivery.dropped));
         if whole {
             return Ok(delivery);
         }
-        self.tell_lost(wakes);
+        self.tell_lost(GapCause::Backend, position, wakes);
         Err(OutcomeError::Lost)
     }
 
-    /// Tells every live connection that something is missing. Inside the ordered section.
-    fn tell_lost(&self, wakes: &mut Wakes) {
-        self.counters.lost.add(1);
-        let gap = self.sinks.notices().lost();
-        for connection in self.roster.connections() {
-            if connection.is_live() {
-                self.notify(&connection, &gap, wakes);
+    fn offer_counted(
+        &self,
+        connection: &Arc<Connection>,
+        frame: &Frame,
+        delivery: &mut Delivery,
+        wakes: &mut Wakes,
+    ) {
+        match self.offer(connection, frame, wakes) {
+            Offer::Queued { replaced, dropped } => {
+                delivery.queued += 1;
+                delivery.replaced += replaced;
+                delivery.dropped += dropped;
+            }
+            Offer::Dropped => delivery.dropped += 1,
+            Offer::Full | Offer::Closed => delivery.closed += 1,
+        }
+    }
+
+    /// An event for a connection that catches up: what is kept it will read; what is for it alone
+    /// is queued, or waits for room; anything else passes it by.
+    fn deliver_behind(
+        &self,
+        connection: &Arc<Connection>,
+        routed: &Routed,
+        delivery: &mut Delivery,
+        wakes: &mut Wakes,
+    ) {
+        delivery.matched += 1;
+        let Routed { target, frame, .. } = routed;
+        if let Some(position) = frame.position() {
+            connection.catching_up(|it| it.pass(position));
+            delivery.passed += 1;
+        } else if !matches!(target.scope(), Scope::Connection(_)) {
+            connection.catching_up(|it| it.skip());
+            delivery.skipped += 1;
+        } else {
+            let waits = connection.catching_up(|it| it.own().is_some());
+            let pushed = match waits {
+                Some(true) => Pushed::NoRoom(frame.len()),
+                _ => self.offer_room(connection, frame, wakes),
+            };
+            match pushed {
+                Pushed::Queued => delivery.queued += 1,
+                Pushed::Ended => delivery.closed += 1,
+                Pushed::NoRoom(_) => {
+                    let (events, bytes) = (self.config.queue_events, self.config.queue_bytes);
+                    let fits = connection.catching_up(|it| it.put_by(frame, events, bytes));
+                    if fits == Some(true) {
+                        delivery.queued += 1;
+                    } else {
+                        self.offer_counted(connection, frame, delivery, wakes);
+                    }
+                }
             }
         }
     }
+
+    /// Tells every connection that something is missing, at `position` if that has one. Inside the
+    /// ordered section.
+    fn tell_lost(&self, cause: GapCause, position: Option<Position>, wakes: &mut Wakes) {
+        self.counters.lost.add(1);
+        let gap = self.sinks.notices().gap(cause, None);
+        for connection in self.roster.connections() {
+            if connection.is_live() {
+                self.counters.gaps.add(1);
+                self.notify(&connection, &gap, wakes);
+            } else if let Some(position) = position {
+                // Who catches up reads it.
+                connection.catching_up(|it| it.pass(position));
+            }
+        }
+    }
+
+    /// Has every connection catch up from where it is, since events were lost. Inside the ordered
+    /// section.
+    fn all_catch_up(&self, section: &mut Section, cause: GapCause) {
+        let head = section.head();
+        section.tail.begin(head);
+        for connection in self.roster.connections() {
+            if connection.catching_up(|it| it.lose(cause)).is_some() {
+                continue;
+            }
+            let (stage, cursor) = (connection.stage(), self.position_of(section, &connection));
+            if !stage.is_active() {
+                continue;
+            }
+            let viewer = self.viewer(&connection);
+            let count = self.catch_ups.count();
+            let mut hand_over = HandOver::new(viewer, Next::Read, cursor, head, count);
+            hand_over.lose(cause);
+            if connection.enter(stage, Some(Box::new(Place::CatchingUp(hand_over)))) {
+                self.catch_ups.arrive(connection);
+            }
+        }
+    }
+
+    /// For whom the history is read.
+    pub(super) fn viewer(&self, connection: &Connection) -> Viewer {
+        let rule = self.registry.group_rule();
+        let client = connection.client().clone();
+        Viewer::new(connection.id(), client, connection.groups(), rule)
+    }
+}
+
+/// Whether a connection that is ahead has seen the event at `position`; from the first that it
+/// hasn't, it isn't ahead any more.
+fn has_seen(connection: &Connection, position: Option<Position>) -> bool {
+    let Some(position) = position else {
+        return false;
+    };
+    let seen = connection.at_place(|place| match place {
+        Place::Ahead(ahead) => ahead.has_seen(position),
+        Place::CatchingUp(_) => false,
+    });
+    let seen = seen.unwrap_or(false);
+    if !seen {
+        connection.enter(Stage::Ahead, None);
+    }
+    seen
 }

@@ -1,7 +1,6 @@
 use std::sync::{Arc, Weak};
 
 use http::Extensions;
-use tokio::sync::Notify;
 
 use super::{Hub, HubShared, membership::MembershipError, outcome::Receipt, publish::PublishError};
 use crate::{ClientId, Connection, ConnectionId, GroupName, IntoEvent, NameError, Target};
@@ -93,18 +92,9 @@ impl ConnectionHandle {
 
     /// Waits until the connection has ended. Cancel safe.
     pub async fn closed(&self) {
-        let ended = {
-            let Some(connection) = self.connection.upgrade() else {
-                return;
-            };
-            let mut membership = connection.membership.lock();
-            if membership.ended {
-                return;
-            }
-            let end = membership.end.get_or_insert_with(Arc::<Notify>::default);
-            Arc::clone(end).notified_owned()
-        };
-        ended.await;
+        if let Some(ended) = self.with(Connection::ended) {
+            ended.await;
+        }
     }
 
     fn hub(&self) -> Option<Hub> {

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{ConnectionHandle, Hub};
+use super::{ConnectionHandle, Hub, core::Core};
 use crate::{
     ClientId, CloseReason, Connection, ConnectionId, GroupName, NameError, RegistryError, Target,
 };
@@ -69,6 +69,7 @@ impl Hub {
         let core = self.core();
         let _turn = core.changes.of(connection.id()).await;
         let left = core.registry.leave(connection.id(), &group).await?;
+        core.note_leave(&connection, &group);
         core.presence.left(&connection, group);
         Ok(left)
     }
@@ -87,7 +88,7 @@ impl Hub {
         let client: ClientId = client.try_into().map_err(Into::into)?;
         let group: GroupName = group.try_into().map_err(Into::into)?;
         let mut joined = 0;
-        for connection in self.live(&Target::client(client)) {
+        for connection in self.active(&Target::client(client)) {
             match self.join_one(&connection, group.clone()).await {
                 Ok(new) => joined += usize::from(new),
                 // It went away meanwhile.
@@ -107,11 +108,12 @@ impl Hub {
         core.disconnect(target, CloseReason::Disconnected)
     }
 
-    /// The live connections on this node that `target` means, in no order.
+    /// The connections on this node that `target` means, in no order.
     #[must_use]
     pub fn connections(&self, target: &Target) -> Vec<ConnectionHandle> {
-        let live = self.live(target).into_iter();
-        live.map(|connection| ConnectionHandle::new(Arc::downgrade(&self.shared), &connection))
+        let active = self.active(target).into_iter();
+        active
+            .map(|connection| ConnectionHandle::new(Arc::downgrade(&self.shared), &connection))
             .collect()
     }
 
@@ -123,19 +125,36 @@ impl Hub {
         let core = self.core();
         let _turn = core.changes.of(connection.id()).await;
         let joined = core.registry.join(connection.id(), group.clone()).await?;
-        core.presence.joined(connection, group);
+        core.presence.joined(connection, group.clone());
+        core.note_join(connection, group);
         Ok(joined)
     }
 
     fn find(&self, id: ConnectionId) -> Result<Arc<Connection>, MembershipError> {
-        let found = self.live(&Target::connection(id)).pop();
+        let found = self.active(&Target::connection(id)).pop();
         found.ok_or(MembershipError::Unknown(id))
     }
 
-    fn live(&self, target: &Target) -> Vec<Arc<Connection>> {
+    fn active(&self, target: &Target) -> Vec<Arc<Connection>> {
         let mut found = Vec::new();
         let core = self.core();
-        core.visit_live(target, &mut |connection| found.push(Arc::clone(connection)));
+        core.visit_active(target, &mut |connection, _| {
+            found.push(Arc::clone(connection))
+        });
         found
+    }
+}
+
+/// Who catches up is in a group from a position on, up to a position. Both come after the registry
+/// knows: what is published after them is for it, or isn't.
+impl Core {
+    fn note_join(&self, connection: &Connection, group: GroupName) {
+        let section = self.section.lock();
+        connection.catching_up(|it| it.join(group, section.head()));
+    }
+
+    fn note_leave(&self, connection: &Connection, group: &GroupName) {
+        let section = self.section.lock();
+        connection.catching_up(|it| it.leave(group, section.head()));
     }
 }

@@ -27,6 +27,10 @@ pub struct Delivery {
     pub dropped: u32,
     /// How many connections were closed, or closed because of it.
     pub closed: u32,
+    /// How many connections catch up, and will read it from the history.
+    pub passed: u32,
+    /// How many connections catch up and don't get it, because it isn't kept.
+    pub skipped: u32,
 }
 
 impl Delivery {
@@ -36,6 +40,8 @@ impl Delivery {
         self.replaced += other.replaced;
         self.dropped += other.dropped;
         self.closed += other.closed;
+        self.passed += other.passed;
+        self.skipped += other.skipped;
     }
 }
 

@@ -4,13 +4,11 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use super::{
-    Hub,
-    outcome::{Outcomes, Receipt},
-};
+use super::{Hub, core::Core, outcome::Receipt};
 use crate::{
-    Batch, ClientId, Connection, Event, EventError, GroupName, IntoEvent, NameError, Pending,
-    Predicate, Publication, RouteError, Scope, Target, Ticket, wire::encoded_len,
+    Accepted, Batch, ClientId, Connection, Event, EventError, Frame, GroupName, IntoEvent,
+    NameError, Pending, Predicate, Publication, RouteError, Scope, Target, Ticket,
+    wire::encoded_len,
 };
 
 /// Why an event wasn't published.
@@ -35,6 +33,10 @@ pub enum PublishError {
     /// same, so that the key would be without effect.
     #[error("an idempotency key is without effect on a predicate")]
     KeyedPredicate,
+    /// The event has an id, and isn't kept: it is transient, or for one connection or those for whom
+    /// a predicate holds. A client that saw it last would have lost its place.
+    #[error("an event with an id has to be kept")]
+    IdNotKept,
     /// Too many publications wait for their turn (`try_publish` only).
     #[error("too many publications are waiting")]
     Busy,
@@ -175,7 +177,7 @@ impl Hub {
         let batch = batch?;
         let tickets: Vec<Ticket> = batch.iter().map(Publication::ticket).collect();
         let accepted = self.router().await?.publish(batch).await?;
-        let receipt = |(accepted, ticket)| self.shared.core.outcomes.receipt(accepted, ticket);
+        let receipt = |(accepted, ticket)| self.shared.core.receipt(accepted, ticket);
         Ok(accepted.into_iter().zip(tickets).map(receipt).collect())
     }
 
@@ -195,7 +197,7 @@ impl Hub {
         Ok(PendingReceipt {
             pending: self.router_now()?.try_publish(publication.into())?,
             ticket,
-            outcomes: Arc::clone(&self.shared.core.outcomes),
+            core: Arc::clone(&self.shared.core),
         })
     }
 
@@ -204,19 +206,42 @@ impl Hub {
         let ticket = publication.ticket();
         let accepted = self.router().await?.publish(publication.into()).await?;
         let accepted = accepted.first().copied().ok_or_else(no_answer)?;
-        Ok(self.shared.core.outcomes.receipt(accepted, ticket))
+        Ok(self.shared.core.receipt(accepted, ticket))
     }
 
     fn publication(&self, target: Target, event: Event) -> Result<Publication, PublishError> {
-        let (len, max) = (encoded_len(&event), self.shared.core.config.max_event_bytes);
-        if len > max {
-            return Err(PublishError::TooLarge { len, max });
-        }
+        let core = &self.shared.core;
+        core.check(&event, event.is_kept_for(&target))?;
         if event.idempotency_key().is_some() && matches!(target.scope(), Scope::Matching(_)) {
             return Err(PublishError::KeyedPredicate);
         }
-        let ticket = self.shared.core.outcomes.ticket();
+        let ticket = core.outcomes.ticket();
         Ok(Publication::new(target, event, ticket))
+    }
+}
+
+impl Core {
+    /// Whether an event can be sent, which is kept where there is a history if it `can_be`.
+    fn check(&self, event: &Event, can_be: bool) -> Result<(), PublishError> {
+        let (len, max) = (encoded_len(event), self.config.max_event_bytes);
+        if len > max {
+            return Err(PublishError::TooLarge { len, max });
+        }
+        if event.id().is_some() && self.history.is_some() && !can_be {
+            return Err(PublishError::IdNotKept);
+        }
+        Ok(())
+    }
+
+    /// An event that is for one connection alone, encoded.
+    pub(super) fn frame_unkept(&self, event: &Event) -> Result<Frame, PublishError> {
+        self.check(event, false)?;
+        Ok(Frame::new(event, None))
+    }
+
+    fn receipt(&self, accepted: Accepted, ticket: Ticket) -> Receipt {
+        self.counters.duplicates.add(u64::from(accepted.duplicate));
+        self.outcomes.receipt(accepted, ticket)
     }
 }
 
@@ -234,7 +259,7 @@ fn no_answer() -> PublishError {
 pub struct PendingReceipt {
     pending: Pending,
     ticket: Ticket,
-    outcomes: Arc<Outcomes>,
+    core: Arc<Core>,
 }
 
 impl Future for PendingReceipt {
@@ -243,6 +268,6 @@ impl Future for PendingReceipt {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let accepted = ready!(Pin::new(&mut self.pending).poll(cx))?;
         let accepted = accepted.first().copied().ok_or_else(no_answer)?;
-        Poll::Ready(Ok(self.outcomes.receipt(accepted, self.ticket)))
+        Poll::Ready(Ok(self.core.receipt(accepted, self.ticket)))
     }
 }

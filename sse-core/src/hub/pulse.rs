@@ -1,15 +1,16 @@
-use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use tokio::sync::Notify;
 
 use super::{
+    catch_up,
     core::{Core, millis},
     roster::{Seat, Watch},
     wakes::Wakes,
 };
 use crate::{
     CloseReason, Connection, ConnectionId, HeartbeatKind, Progress, RegistryError,
-    foreign::caught,
+    foreign::{caught, caught_future},
     sync::{
         Mutex,
         atomic::{AtomicBool, Ordering},
@@ -26,7 +27,8 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How many seats are looked at before other tasks get their turn.
 const CHUNK: usize = 256;
 
-/// The hub's one task: heartbeats, reaping, and taking ended connections out of the registry.
+/// The hub's one task: heartbeats, reaping, catching up, and taking ended connections out of the
+/// registry.
 #[derive(Debug, Default)]
 pub(super) struct Pulse {
     task: Mutex<Option<JoinHandle<()>>>,
@@ -98,6 +100,7 @@ async fn run(alive: Alive) {
     tokio::select! {
         () = beats => {}
         () = &mut taking_out => return,
+        () = catch_up::drive(core) => {}
     }
     tokio::select! {
         () = core.clock.sleep_until(core.clock.now() + FAREWELL) => {
@@ -165,12 +168,10 @@ async fn take_out(core: &Core) {
 
 /// Has the registry take a connection out; a panic of its is an error.
 async fn remove(core: &Core, id: ConnectionId) -> Result<(), RegistryError> {
-    let mut removing = core.registry.remove(id);
-    let removed = poll_fn(|cx| {
-        let polled = caught(|| removing.as_mut().poll(cx));
-        polled.unwrap_or_else(|| Poll::Ready(Err(RegistryError::backend("it panicked"))))
-    });
-    removed.await.map(drop)
+    let removed = caught_future(core.registry.remove(id)).await;
+    removed
+        .unwrap_or_else(|| Err(RegistryError::backend("it panicked")))
+        .map(drop)
 }
 
 /// Looks at every connection that is due.
@@ -188,7 +189,7 @@ async fn beat(core: &Arc<Core>) {
 fn look_at(core: &Core, seat: &Seat, wakes: &mut Wakes) {
     let (now, connection) = (core.now_ms(), &seat.connection);
     let mut watch = seat.watch;
-    if !connection.is_live() {
+    if !connection.stage().is_active() {
         // The registry is still taking it in.
         watch.subscribed = now;
         core.roster
@@ -226,11 +227,12 @@ fn look_at(core: &Core, seat: &Seat, wakes: &mut Wakes) {
 /// Sends a heartbeat, unless something has come to wait meanwhile.
 fn send(core: &Core, connection: &Arc<Connection>, kind: HeartbeatKind, wakes: &mut Wakes) {
     let notices = core.sinks.notices();
-    let frame = notices.heartbeat(kind, connection, core.clock.system_time());
+    let draft = notices.heartbeat(kind, connection, core.clock.system_time());
     let now = core.now_ms();
     let section = core.section.lock();
     let idle = Core::progress(connection).is_some_and(|progress| progress.waiting == 0);
-    if idle && connection.is_live() {
+    if idle && connection.stage().is_active() {
+        let frame = draft.into_frame(core.position_of(&section, connection));
         core.notify(connection, &frame, wakes);
         connection.touch(now);
         core.counters.heartbeats.add(1);

@@ -25,7 +25,10 @@ impl Wakes {
 
     /// The sink of `connection` has something for its reader.
     pub(super) fn wake(&mut self, connection: &Arc<Connection>) {
-        self.sinks.push(Arc::clone(connection));
+        let last = self.sinks.last();
+        if !last.is_some_and(|last| Arc::ptr_eq(last, connection)) {
+            self.sinks.push(Arc::clone(connection));
+        }
     }
 
     /// `connection` has ended, and nobody has been told.
@@ -40,14 +43,8 @@ impl Wakes {
             .dedup_by_key(|connection| Arc::as_ptr(connection));
     }
 
-    /// How many sinks are to be woken.
-    pub(super) fn len(&self) -> usize {
-        self.sinks.len()
-    }
-}
-
-impl Drop for Wakes {
-    fn drop(&mut self) {
+    /// Does all of it now.
+    pub(super) fn flush(&mut self) {
         for connection in std::mem::take(&mut self.sinks) {
             let woken = guarded(&connection, || connection.sink().wake());
             if woken.is_none() {
@@ -58,5 +55,16 @@ impl Drop for Wakes {
         for (connection, reason) in self.ended.drain(..) {
             self.core.announce_end(&connection, reason);
         }
+    }
+
+    /// How many sinks are to be woken.
+    pub(super) fn len(&self) -> usize {
+        self.sinks.len()
+    }
+}
+
+impl Drop for Wakes {
+    fn drop(&mut self) {
+        self.flush();
     }
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use smallvec::SmallVec;
 
 use super::{Registry, RegistryError, RegistryStats, members::Members, shards::Shards};
-use crate::{ClientId, Connection, ConnectionId, GroupName, Scope, Target};
+use crate::{ClientId, Connection, ConnectionId, GroupName, GroupRule, Scope, Target};
 
 /// The default registry: everything in memory, spread over several locks.
 ///
@@ -123,6 +123,10 @@ impl Registry for MemoryRegistry {
         self.visit_scope(target.scope(), &mut |c| found.push(Arc::clone(c)));
         found.retain(|connection| self.is_in(connection.id(), group));
         found.iter().for_each(each);
+    }
+
+    fn group_rule(&self) -> GroupRule {
+        GroupRule::exact()
     }
 
     fn stats(&self) -> RegistryStats {

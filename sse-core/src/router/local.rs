@@ -4,11 +4,14 @@ use async_trait::async_trait;
 use smallvec::SmallVec;
 
 use super::{
-    Accepted, Batch, Deliver, KeyMemory, Pending, Publication, RouteError, Routed, Router, Ticket,
+    Accepted, Batch, Deliver, KeyMemory, Lost, Pending, Publication, RouteError, Routed, Router,
+    Ticket,
     ingress::{Ingress, Started},
     memory::Remembered,
 };
-use crate::{Clock, Draft, IdempotencyKey, Position, Target, TokioClock, sync::Mutex};
+use crate::{
+    Clock, Draft, IdempotencyKey, Keep, Position, Target, TokioClock, foreign::caught, sync::Mutex,
+};
 
 /// How many batches wait for their turn before `try_publish` fails, by default.
 const INGRESS: usize = 1024;
@@ -28,6 +31,8 @@ pub struct LocalRouter {
 struct Prepared {
     target: Target,
     draft: Draft,
+    /// Whether it is kept where there is a history.
+    keep: bool,
     key: Option<IdempotencyKey>,
     ticket: Ticket,
 }
@@ -36,16 +41,37 @@ struct Prepared {
 struct Order {
     to: OnceLock<(Arc<dyn Deliver>, Position)>,
     clock: Box<dyn Clock>,
-    remembered: Mutex<Remembered>,
+    history: Option<Box<dyn Keep>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    remembered: Remembered,
+    /// The sequence of the event that was kept last.
+    newest: u64,
 }
 
 impl LocalRouter {
-    /// A router that remembers idempotency keys as `memory` says, by `clock`.
+    /// A router that remembers idempotency keys as `memory` says, by `clock`, and keeps no events.
     pub fn new(memory: KeyMemory, clock: impl Clock) -> Self {
+        Self::with(memory, clock, None)
+    }
+
+    /// A router whose events `history` keeps.
+    pub fn keeping(history: impl Keep, memory: KeyMemory, clock: impl Clock) -> Self {
+        Self::with(memory, clock, Some(Box::new(history)))
+    }
+
+    fn with(memory: KeyMemory, clock: impl Clock, history: Option<Box<dyn Keep>>) -> Self {
         let order = Arc::new(Order {
             to: OnceLock::new(),
             clock: Box::new(clock),
-            remembered: Mutex::new(Remembered::new(memory)),
+            history,
+            state: Mutex::new(State {
+                remembered: Remembered::new(memory),
+                newest: 0,
+            }),
         });
         let ingress = Ingress::new(INGRESS, {
             let order = Arc::clone(&order);
@@ -62,34 +88,79 @@ impl Default for LocalRouter {
 }
 
 impl Order {
-    /// Orders and delivers a batch. The ingress calls it one batch at a time.
+    fn begin(&self, to: &Arc<dyn Deliver>, epoch: u64) -> (Arc<dyn Deliver>, Position) {
+        let head = Position::new(epoch, 0);
+        if let Some(history) = &self.history {
+            history.begin(head);
+        }
+        (Arc::clone(to), head)
+    }
+
+    /// Orders, keeps and delivers a batch. The ingress calls it one batch at a time.
     fn route(&self, batch: SmallVec<[Prepared; 1]>) -> Result<Vec<Accepted>, RouteError> {
-        let (to, _) = self.to.get().ok_or(RouteError::NotStarted)?;
+        let (to, head) = self.to.get().ok_or(RouteError::NotStarted)?;
         let mut accepted = Vec::with_capacity(batch.len());
         let mut routed = SmallVec::<[Routed; 1]>::new();
         let keyed = batch.iter().any(|prepared| prepared.key.is_some());
         let now = keyed.then(|| self.clock.now());
-        let mut remembered = self.remembered.lock();
+        let mut state = self.state.lock();
+        let State { remembered, newest } = &mut *state;
         for prepared in batch {
-            if let (Some(key), Some(now)) = (prepared.key, now) {
-                let keyed = remembered.fingerprint(&key, &prepared.target);
-                if let Some(duplicate) = remembered.find(keyed, now) {
-                    accepted.push(duplicate);
-                    continue;
-                }
-                remembered.insert(keyed, None, now);
+            let keyed = prepared.key.zip(now);
+            let keyed =
+                keyed.map(|(key, now)| (remembered.fingerprint(&key, &prepared.target), now));
+            if let Some((keyed, now)) = keyed
+                && let Some(duplicate) = remembered.find(keyed, now)
+            {
+                accepted.push(duplicate);
+                continue;
             }
-            accepted.push(Accepted::default());
+            let kept = prepared.keep && self.history.is_some();
+            let position = kept.then(|| {
+                *newest += 1;
+                Position::new(head.epoch(), *newest)
+            });
+            if let Some((keyed, now)) = keyed {
+                remembered.insert(keyed, position, now);
+            }
+            accepted.push(Accepted {
+                position,
+                duplicate: false,
+            });
             routed.push(Routed {
                 target: prepared.target,
-                frame: prepared.draft.into_frame(None),
+                frame: prepared.draft.into_frame(position),
                 ticket: Some(prepared.ticket),
             });
         }
+        // Before they are delivered: whoever knows of an event finds it.
+        let whole = self.keep(&routed);
         let delivered = to.deliver(&routed);
-        drop(remembered);
+        if !whole {
+            to.lost(
+                routed.last().and_then(|last| last.frame.position()),
+                Lost::Backend,
+            );
+        }
+        drop(state);
         drop(delivered);
         Ok(accepted)
+    }
+
+    /// Has the history keep what has a position; `false` if it panicked.
+    fn keep(&self, routed: &[Routed]) -> bool {
+        let Some(history) = &self.history else {
+            return true;
+        };
+        let kept = routed
+            .iter()
+            .filter(|routed| routed.frame.position().is_some());
+        let append = || kept.for_each(|routed| history.append(routed));
+        let whole = caught(append).is_some();
+        if !whole {
+            tracing::error!("the history panicked: an event isn't kept");
+        }
+        whole
     }
 }
 
@@ -98,6 +169,7 @@ impl From<Publication> for Prepared {
         let (target, event, ticket) = publication.into_parts();
         Self {
             draft: Draft::new(&event),
+            keep: event.is_kept_for(&target),
             key: event.idempotency_key().cloned(),
             target,
             ticket,
@@ -112,8 +184,8 @@ impl Router for LocalRouter {
             return Err(RouteError::Closed);
         }
         let epoch = getrandom::u64().map_err(RouteError::backend)?;
-        let head = Position::new(epoch, 0);
-        let (own, head) = self.order.to.get_or_init(|| (Arc::clone(&to), head));
+        let order = &self.order;
+        let (own, head) = order.to.get_or_init(|| order.begin(&to, epoch));
         if Arc::ptr_eq(own, &to) {
             Ok(*head)
         } else {

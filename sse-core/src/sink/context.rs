@@ -15,6 +15,7 @@ pub struct SinkContext(Arc<Shared>);
 struct Shared {
     notices: Notices,
     delivered: AtomicU64,
+    gaps: AtomicU64,
 }
 
 impl SinkContext {
@@ -22,12 +23,14 @@ impl SinkContext {
         Self(Arc::new(Shared {
             notices,
             delivered: AtomicU64::new(0),
+            gaps: AtomicU64::new(0),
         }))
     }
 
     /// The frame that tells a client that `dropped` events are missing where it stands.
     #[must_use]
     pub fn gap(&self, dropped: u64) -> Frame {
+        self.0.gaps.fetch_add(1, Ordering::Relaxed);
         self.0.notices.overflow(dropped)
     }
 
@@ -38,6 +41,10 @@ impl SinkContext {
 
     pub(crate) fn delivered_total(&self) -> u64 {
         self.0.delivered.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn gaps_total(&self) -> u64 {
+        self.0.gaps.load(Ordering::Relaxed)
     }
 
     pub(crate) fn notices(&self) -> &Notices {

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use parking_lot::Mutex;
 use sse_conformance::registry::violations;
 use sse_core::{
-    Connection, ConnectionId, Except, GroupName, MemoryRegistry, Registry, RegistryError,
-    RegistryStats, Scope, Target, async_trait,
+    Connection, ConnectionId, Except, GroupName, GroupRule, MemoryRegistry, Registry,
+    RegistryError, RegistryStats, Scope, Target, async_trait,
 };
 use tokio::{runtime::Handle, task::yield_now, time::sleep};
 
@@ -284,6 +284,10 @@ impl Registry for Broken {
             _ => {}
         }
         found.iter().for_each(each);
+    }
+
+    fn group_rule(&self) -> GroupRule {
+        self.inner.group_rule()
     }
 
     fn stats(&self) -> RegistryStats {

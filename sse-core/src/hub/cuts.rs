@@ -1,0 +1,114 @@
+use std::{
+    collections::HashMap,
+    num::NonZeroUsize,
+    time::{Duration, Instant},
+};
+
+use crate::{ClientId, sync::Mutex};
+
+/// Of how many clients the hub remembers that their connections were cut.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+
+/// How long after a cut another counts as one more in a row: longer than the client was told to
+/// stay away.
+const IN_A_ROW: Duration = Duration::from_secs(180);
+
+/// When a client comes back that was cut once; twice as late each time more.
+const FIRST_RETRY: Duration = Duration::from_secs(2);
+const LAST_RETRY: Duration = Duration::from_secs(60);
+
+/// Whose connections were cut because their queues were full, so that who is cut again and again
+/// comes back later and later.
+#[derive(Debug, Default)]
+pub(super) struct Cuts(Mutex<HashMap<ClientId, Cut>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Cut {
+    in_a_row: u32,
+    last: Instant,
+}
+
+impl Cuts {
+    /// Notes a cut; `true` if it isn't the first in a row.
+    pub(super) fn note(&self, client: &ClientId, now: Instant) -> bool {
+        let mut cuts = self.0.lock();
+        let before = cuts.get(client).filter(|cut| cut.counts(now)).copied();
+        if !cuts.contains_key(client) && cuts.len() >= REMEMBERED.get() {
+            cuts.retain(|_, cut| cut.counts(now));
+            if cuts.len() >= REMEMBERED.get() {
+                return false;
+            }
+        }
+        let in_a_row = before.map_or(1, |cut| cut.in_a_row.saturating_add(1));
+        let cut = Cut {
+            in_a_row,
+            last: now,
+        };
+        cuts.insert(client.clone(), cut);
+        in_a_row > 1
+    }
+
+    /// When to come back a client is told that was cut lately: `spread`, from 0 to 255, keeps apart
+    /// those who were cut together.
+    pub(super) fn retry(&self, client: &ClientId, now: Instant, spread: u8) -> Option<Duration> {
+        let mut cuts = self.0.lock();
+        let cut = *cuts.get(client)?;
+        if !cut.counts(now) {
+            // It was told to come back late, and may come back as soon as anybody again.
+            cuts.remove(client);
+            return Some(FIRST_RETRY);
+        }
+        let doubled = FIRST_RETRY.saturating_mul(1 << (cut.in_a_row - 1).min(16));
+        let retry = doubled.min(LAST_RETRY);
+        let extra = retry.as_millis() as u64 / 4 * u64::from(spread) / 256;
+        Some(retry + Duration::from_millis(extra))
+    }
+}
+
+impl Cut {
+    fn counts(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.last) < IN_A_ROW
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_cut_again_and_again_comes_back_later_and_later() {
+        let (cuts, ada) = (Cuts::default(), ClientId::new("ada").unwrap());
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(cuts.retry(&ada, at(0), 0), None);
+        assert!(!cuts.note(&ada, at(0)));
+        assert_eq!(cuts.retry(&ada, at(1), 0), Some(Duration::from_secs(2)));
+        assert_eq!(
+            cuts.retry(&ada, at(1), 128),
+            Some(Duration::from_millis(2_250))
+        );
+        let mut last = Duration::ZERO;
+        for second in 2..10 {
+            assert!(cuts.note(&ada, at(second)));
+            let retry = cuts.retry(&ada, at(second), 0).unwrap();
+            assert!(retry > last || retry == LAST_RETRY, "{retry:?}");
+            last = retry;
+        }
+        assert_eq!(last, LAST_RETRY);
+        let calm = at(1_000);
+        assert_eq!(cuts.retry(&ada, calm, 0), Some(FIRST_RETRY), "told once");
+        assert_eq!(cuts.retry(&ada, calm, 0), None);
+    }
+
+    #[test]
+    fn not_all_cuts_are_remembered() {
+        let (cuts, now) = (Cuts::default(), Instant::now());
+        for number in 0..2 * REMEMBERED.get() {
+            cuts.note(&ClientId::new(number.to_string()).unwrap(), now);
+        }
+        assert_eq!(cuts.0.lock().len(), REMEMBERED.get());
+        let later = now + Duration::from_secs(3_600);
+        cuts.note(&ClientId::new("new").unwrap(), later);
+        assert_eq!(cuts.0.lock().len(), 1);
+    }
+}
