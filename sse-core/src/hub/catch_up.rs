@@ -100,12 +100,9 @@ impl CatchUps {
 pub(super) async fn drive(core: &Arc<Core>) {
     let mut running = FuturesUnordered::new();
     loop {
-        let arrived = core.catch_ups.arrived();
-        running.extend(
-            arrived
-                .into_iter()
-                .map(|connection| CatchUp { core, connection }.run()),
-        );
+        for connection in core.catch_ups.arrived() {
+            running.push(CatchUp { core, connection }.run());
+        }
         tokio::select! {
             () = core.catch_ups.arrived.notified() => {}
             Some(()) = running.next() => {}
@@ -131,7 +128,15 @@ impl Drop for CatchUp<'_> {
 struct Over;
 
 impl CatchUp<'_> {
+    /// Whatever it waits for, it gives up when the connection ends.
     async fn run(self) {
+        tokio::select! {
+            () = self.connection.ended() => {}
+            () = self.steps() => {}
+        }
+    }
+
+    async fn steps(&self) {
         let mut wait = FIRST_WAIT;
         // Whether it is live or has ended, nothing is left to do.
         while let Some(next) = self.connection.catching_up(|hand_over| hand_over.next()) {
@@ -216,7 +221,6 @@ impl CatchUp<'_> {
                 () = core.clock.sleep_until(core.clock.now() + core.config.fresh_state_deadline) => {
                     Err("it took too long".into())
                 }
-                () = self.connection.ended() => return Err(Over),
             }
         };
         let frames = made.and_then(|events| {
