@@ -1,5 +1,8 @@
 //! How a connection comes from replay to live, without tasks, time or I/O.
 
+#[cfg(all(test, shuttle))]
+mod models;
+
 use std::{collections::VecDeque, sync::Arc};
 
 use crate::{

@@ -7,6 +7,8 @@ mod client;
 mod event_stream;
 mod eventually;
 #[deny(dead_code)]
+pub mod history;
+#[deny(dead_code)]
 pub mod registry;
 #[deny(dead_code)]
 pub mod router;

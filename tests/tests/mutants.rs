@@ -6,6 +6,8 @@
 
 #[path = "mutants/adapter.rs"]
 mod adapter;
+#[path = "mutants/history.rs"]
+mod history;
 #[path = "mutants/registry.rs"]
 mod registry;
 #[path = "mutants/report.rs"]

@@ -4,7 +4,7 @@ use crate::{GroupName, foreign::caught};
 
 /// Which groups' events a member of a group gets.
 ///
-/// By its registry's rule a hub reads the history for who reconnects.
+/// By its registry's rule, which it asks for once, a hub reads the history for who reconnects.
 #[derive(Clone, Default)]
 pub struct GroupRule(Option<Arc<Covers>>);
 

@@ -19,7 +19,7 @@ use super::{
     wakes::Wakes,
 };
 use crate::{
-    Clock, CloseReason, Connection, ConnectionId, Frame, History, Offer, Progress, Registry,
+    Clock, CloseReason, Connection, ConnectionId, Frame, GroupRule, History, Offer, Progress, Registry,
     SinkContext, Target, WhenFull,
     connection::Stage,
     foreign::caught,
@@ -36,6 +36,8 @@ use crate::{
 pub(crate) struct Core {
     pub(super) config: HubConfig,
     pub(super) registry: Box<dyn Registry>,
+    /// The registry's, which is always the same.
+    pub(super) group_rule: GroupRule,
     pub(super) history: Option<Arc<dyn History>>,
     pub(super) fresh_state: Option<FreshStateHook>,
     pub(super) clock: Arc<dyn Clock>,
@@ -85,6 +87,7 @@ impl Core {
         let shortest = intervals.into_iter().flatten().min().unwrap_or_default();
         let tick = (shortest / 32).clamp(HubConfig::MIN_TICK, Duration::from_secs(1));
         Self {
+            group_rule: caught(|| registry.group_rule()).unwrap_or_default(),
             when_full: config.overflow_or_default(history.is_some()).into(),
             registry,
             history,

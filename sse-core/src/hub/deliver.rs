@@ -233,7 +233,7 @@ impl Core {
 
     /// For whom the history is read.
     pub(super) fn viewer(&self, connection: &Connection) -> Viewer {
-        let rule = self.registry.group_rule();
+        let rule = self.group_rule.clone();
         let client = connection.client().clone();
         Viewer::new(connection.id(), client, connection.groups(), rule)
     }

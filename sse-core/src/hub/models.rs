@@ -3,6 +3,7 @@
 mod ending;
 mod order;
 mod outcome;
+mod resume;
 
 use std::{
     future::{pending, poll_fn},
