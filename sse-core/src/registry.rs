@@ -14,6 +14,9 @@ pub use self::memory::MemoryRegistry;
 use crate::{Connection, ConnectionId, GroupName, GroupRule, Target};
 
 #[doc = include_str!("docs/registry.md")]
+#[doc = "```"]
+#[doc = include_str!("docs/list_registry.rs")]
+#[doc = "```"]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` isn't a registry",
     note = "implement `Registry` for it, or use `MemoryRegistry`"

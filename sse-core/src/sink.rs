@@ -23,6 +23,9 @@ pub use self::{
 use crate::Frame;
 
 #[doc = include_str!("docs/event_sink.md")]
+#[doc = "```"]
+#[doc = include_str!("docs/log_sink.rs")]
+#[doc = "```"]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` isn't a sink for events",
     note = "implement `EventSink` for it, or use `QueueSink`"
