@@ -6,7 +6,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, request::Builder};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, client::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{net::TcpStream, time::timeout};
@@ -56,7 +56,20 @@ impl Client {
             Version::Http10 => Self::Http1(call.http_10().await),
             Version::Http11 => Self::Http1(call.await),
             Version::Http2 => {
-                Self::Http2(Http2Client::open_with(addr, Method::GET, path, headers).await)
+                Self::Http2(Http2Client::open_with(addr, Method::GET, path, headers, "").await)
+            }
+        }
+    }
+
+    /// Opens the stream with POST, and a body.
+    pub(super) async fn post(addr: SocketAddr, version: Version, path: &str, body: &str) -> Self {
+        let call = StreamClient::open(addr, path).method("POST").body(body);
+        let call = call.timeout(PATIENCE);
+        match version {
+            Version::Http10 => Self::Http1(call.http_10().await),
+            Version::Http11 => Self::Http1(call.await),
+            Version::Http2 => {
+                Self::Http2(Http2Client::open_with(addr, Method::POST, path, &[], body).await)
             }
         }
     }
@@ -141,16 +154,22 @@ pub(super) struct Http2Client {
     /// The same socket once more: hyper keeps its own open as long as it can.
     socket: std::net::TcpStream,
     /// Without it the connection would end after its last stream.
-    sender: http2::SendRequest<Empty<Bytes>>,
+    sender: http2::SendRequest<Full<Bytes>>,
 }
 
 impl Http2Client {
     pub(super) async fn open(addr: SocketAddr, method: Method, path: &str) -> Self {
-        Self::open_with(addr, method, path, &[]).await
+        Self::open_with(addr, method, path, &[], "").await
     }
 
-    async fn open_with(addr: SocketAddr, method: Method, path: &str, headers: Headers<'_>) -> Self {
-        let opened = timeout(PATIENCE, Self::request(addr, method, path, headers)).await;
+    async fn open_with(
+        addr: SocketAddr,
+        method: Method,
+        path: &str,
+        headers: Headers<'_>,
+        body: &str,
+    ) -> Self {
+        let opened = timeout(PATIENCE, Self::request(addr, method, path, headers, body)).await;
         match opened {
             Ok(Ok(client)) => client,
             Ok(Err(error)) => panic!("no response over HTTP/2: {error}"),
@@ -163,6 +182,7 @@ impl Http2Client {
         method: Method,
         path: &str,
         headers: Headers<'_>,
+        body: &str,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let socket = TcpStream::connect(addr).await?.into_std()?;
         let own = TcpStream::from_std(socket.try_clone()?)?;
@@ -176,7 +196,8 @@ impl Http2Client {
             .uri(format!("http://{addr}{path}"))
             .header("accept", "text/event-stream");
         let with = |request: Builder, (name, value): &(&str, &[u8])| request.header(*name, *value);
-        let request = headers.iter().fold(request, with).body(Empty::new())?;
+        let request = headers.iter().fold(request, with);
+        let request = request.body(Full::from(body.to_owned()))?;
         Ok(Self {
             response: sender.send_request(request).await?,
             stream: EventStream::new(),
@@ -186,10 +207,6 @@ impl Http2Client {
             socket,
             sender,
         })
-    }
-
-    pub(super) fn headers(&self) -> &HeaderMap {
-        self.response.headers()
     }
 
     /// Closes the TCP connection (FIN), and nothing before it.

@@ -1,7 +1,8 @@
 use crate::suite::rules;
 
 rules! {
-    R1: "The head and a first byte leave at once, before there is any event of the application's.";
+    R1: "The head and a first byte leave at once, within 50 ms, before there is any event of the \
+         application's.";
     R2: "The head is that of every stream, the same on every version of HTTP: 200, Content-Type: \
          text/event-stream, Cache-Control: no-cache, no-transform, X-Accel-Buffering: no, and no \
          Connection header.";

@@ -10,7 +10,7 @@ use sse_core::{
 };
 use tokio::{runtime::Handle, task::yield_now, time::sleep};
 
-use crate::report::{assert_caught, faults};
+use crate::report::{ALL_AT_ONCE, assert_caught, faults};
 
 faults! {
     /// What a registry does wrong.
@@ -309,6 +309,7 @@ fn every_broken_registry_is_found_out() {
     assert_caught(
         "Registry",
         Fault::ALL,
+        ALL_AT_ONCE,
         run,
         &["R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8"],
     );

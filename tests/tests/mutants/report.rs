@@ -2,6 +2,7 @@ use std::{
     collections::BTreeSet,
     fmt::Debug,
     io::{self, Write as _},
+    sync::Mutex,
     thread,
 };
 
@@ -71,21 +72,39 @@ impl<F: Debug> Expected<F> {
     }
 }
 
-/// Holds a suite against its faults, and prints the table of what found each of them.
+/// What `run` returns for each of `items`, with at the most `at_once` of them under way.
+fn each<T: Sync, R: Send>(items: &[T], at_once: usize, run: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let rest = Mutex::new(items.iter().enumerate());
+    let next = || rest.lock().unwrap().next();
+    let done = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..at_once.min(items.len()) {
+            scope.spawn(|| {
+                while let Some((at, item)) = next() {
+                    let result = run(item);
+                    done.lock().unwrap().push((at, result));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap();
+    done.sort_unstable_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Where nothing that is measured depends on how busy the machine is.
+pub(crate) const ALL_AT_ONCE: usize = usize::MAX;
+
+/// Holds a suite against its faults, with at the most `at_once` of them under way, and prints the
+/// table of what found each of them.
 pub(crate) fn assert_caught<F: Copy + Debug + Sync>(
     contract: &str,
     faults: &[Expected<F>],
+    at_once: usize,
     violations: impl Fn(F) -> Vec<Violation> + Sync,
     rules: &[&str],
 ) {
-    let found: Vec<_> = thread::scope(|scope| {
-        let violations = &violations;
-        let runs = faults
-            .iter()
-            .map(|expected| scope.spawn(|| violations(expected.fault)));
-        let runs: Vec<_> = runs.collect();
-        runs.into_iter().map(|run| run.join().unwrap()).collect()
-    });
+    let found = each(faults, at_once, |expected| violations(expected.fault));
     let mut table = format!("\n{contract}: what found each mutant\n").into_bytes();
     let mut complaints = Vec::new();
     for (expected, found) in faults.iter().zip(&found) {

@@ -16,7 +16,7 @@ use self::{
     broken::Broken,
     posting::{Post, Posting},
 };
-use crate::report::{assert_caught, faults};
+use crate::report::{ALL_AT_ONCE, assert_caught, faults};
 
 faults! {
     /// What a router does wrong.
@@ -113,6 +113,7 @@ fn every_broken_router_is_found_out() {
     assert_caught(
         "Router",
         Fault::ALL,
+        ALL_AT_ONCE,
         run,
         &["R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8", "R9"],
     );

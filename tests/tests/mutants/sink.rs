@@ -13,7 +13,7 @@ use sse_conformance::sink::{SinkUnderTest, violations};
 use sse_core::{QueueLimits, SinkContext};
 
 use self::{log::LogSink, queue::BrokenQueue};
-use crate::report::{assert_caught, faults};
+use crate::report::{ALL_AT_ONCE, assert_caught, faults};
 
 faults! {
     /// What a sink does wrong.
@@ -141,6 +141,7 @@ fn every_broken_sink_is_found_out() {
     assert_caught(
         "EventSink",
         Fault::ALL,
+        ALL_AT_ONCE,
         run,
         &[
             "R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8", "R9", "R10", "R11", "R12", "R13", "R14",

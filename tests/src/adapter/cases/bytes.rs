@@ -1,6 +1,7 @@
 //! Cases of what leaves, and when.
 
 use std::{
+    net::SocketAddr,
     num::NonZeroUsize,
     time::{Duration, Instant},
 };
@@ -24,14 +25,38 @@ pub(crate) async fn the_first_byte_leaves_at_once(server: Server) {
     let hub = hub();
     let addr = server.start(&hub).await;
     for version in Version::ALL {
-        let opened = timeout(A_SECOND, async {
-            let mut client = Client::open(addr, version, STREAM).await;
-            client.next().await
-        });
-        let first = opened.await;
-        let first = first.unwrap_or_else(|_| panic!("nothing came within a second, {version:?}"));
-        assert_eq!(first.event, "connected", "{version:?}");
+        assert_prompt(&format!("a first event, {version:?}"), async |_| {
+            let opened = timeout(A_SECOND, async {
+                let mut client = Client::open(addr, version, STREAM).await;
+                client.next().await
+            });
+            let first = opened.await;
+            let first =
+                first.unwrap_or_else(|_| panic!("nothing came within a second, {version:?}"));
+            assert_eq!(first.event, "connected", "{version:?}");
+        })
+        .await;
     }
+}
+
+/// Does something fifteen times, of which all but two have to take less than 50 ms: a busy machine
+/// is late now and then, a buffer each time or every few times. A machine that is busier than that
+/// gets two more chances.
+async fn assert_prompt(what: &str, mut once: impl AsyncFnMut(usize)) {
+    const PROMPT: Duration = Duration::from_millis(50);
+    let mut late = Vec::new();
+    for _ in 0..3 {
+        late.clear();
+        for n in 0..15 {
+            let since = Instant::now();
+            once(n).await;
+            late.extend(Some(since.elapsed()).filter(|took| *took >= PROMPT));
+        }
+        if late.len() <= 2 {
+            return;
+        }
+    }
+    panic!("{what}: {} of 15 take 50 ms or more: {late:?}", late.len());
 }
 
 pub(crate) async fn the_first_byte_needs_no_opening_event(server: Server) {
@@ -60,25 +85,18 @@ pub(crate) async fn an_event_over_http_2_leaves_within_50_ms(server: Server) {
     assert_flushed(&server, Version::Http2).await;
 }
 
-/// Of single events the median takes less than 50 ms: a busy machine is late now and then, a
-/// buffer is late each time.
 async fn assert_flushed(server: &Server, version: Version) {
     let hub = hub();
     let addr = server.start(&hub).await;
     let mut client = Client::open(addr, version, STREAM).await;
     client.next().await;
-    let mut times = Vec::new();
-    for n in 0..15 {
-        let sent = Instant::now();
+    assert_prompt("an event", async |n| {
         broadcast(&hub, Event::text(n.to_string())).await;
         let event = client.try_next(A_SECOND).await;
         let event = event.unwrap_or_else(|| panic!("event {n} is held back"));
         assert_eq!(event.data, n.to_string(), "one event after the other");
-        times.push(sent.elapsed());
-    }
-    times.sort_unstable();
-    let median = times[times.len() / 2];
-    assert!(median < Duration::from_millis(50), "it takes {median:?}");
+    })
+    .await;
 }
 
 pub(crate) async fn nothing_can_be_injected(server: Server) {
@@ -146,6 +164,19 @@ pub(crate) async fn a_thousand_events_come_in_order(server: Server) {
 }
 
 pub(crate) async fn who_stops_reading_is_not_read_for(server: Server) {
+    assert_not_read_for(&server, async |addr| {
+        let client = StreamClient::open(addr, STREAM).receive_buffer(4096);
+        Client::Http1(client.await)
+    })
+    .await;
+}
+
+pub(crate) async fn who_stops_reading_over_http_2_is_not_read_for(server: Server) {
+    let open = async |addr| Client::open(addr, Version::Http2, STREAM).await;
+    assert_not_read_for(&server, open).await;
+}
+
+async fn assert_not_read_for(server: &Server, open: impl AsyncFn(SocketAddr) -> Client) {
     /// What kernels, frameworks and HTTP servers hold for one client comes to some megabytes.
     const MOST: usize = 64 * 1024 * 1024;
     const EVENT: usize = 64 * 1024;
@@ -158,8 +189,8 @@ pub(crate) async fn who_stops_reading_is_not_read_for(server: Server) {
     let hub = quiet().queue(limits).overflow(Overflow::DropOldest);
     let hub = hub.build().expect("a hub");
     let addr = server.start(&hub).await;
-    let mut client = StreamClient::open(addr, STREAM).receive_buffer(4096).await;
-    client.next_event().await;
+    let mut client = open(addr).await;
+    client.next().await;
     let mut sent = 0;
     let is_full = || hub.info().queued >= 4;
     while !is_full() || timeout(A_WHILE, while_(is_full)).await.is_ok() {

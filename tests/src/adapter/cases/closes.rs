@@ -74,13 +74,29 @@ async fn assert_gone(hub: &Hub) {
     .await;
 }
 
-pub(crate) async fn a_half_close_is_noticed(server: Server) {
+pub(crate) async fn a_half_close_of_an_idle_stream_is_noticed(server: Server) {
+    assert_half_close_noticed(&server, false).await;
+}
+
+pub(crate) async fn a_half_close_of_a_busy_stream_is_noticed(server: Server) {
+    assert_half_close_noticed(&server, true).await;
+}
+
+async fn assert_half_close_noticed(server: &Server, busy: bool) {
     let hub = hub();
     let addr = server.start(&hub).await;
     let mut client = open(addr).await;
     assert_eq!(connections(&hub), 1);
+    let traffic = busy.then(|| keep_busy(&hub));
     client.half_close().await.expect("the connection is there");
-    assert_gone(&hub).await;
+    // It goes on reading: a stream that is stuck isn't busy.
+    tokio::select! {
+        () = assert_gone(&hub) => {}
+        _ = client.ended() => assert_gone(&hub).await,
+    }
+    if let Some(traffic) = traffic {
+        traffic.abort();
+    }
 }
 
 /// While a request's body lies unread hyper doesn't look for a FIN: the next write finds out.

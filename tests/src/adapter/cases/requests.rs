@@ -61,17 +61,27 @@ fn group(name: &str) -> GroupName {
 }
 
 pub(crate) async fn post_opens_a_stream(server: Server) {
+    assert_post_opens(&server, Version::Http11).await;
+}
+
+pub(crate) async fn post_over_http_1_0_opens_a_stream(server: Server) {
+    assert_post_opens(&server, Version::Http10).await;
+}
+
+pub(crate) async fn post_over_http_2_opens_a_stream(server: Server) {
+    assert_post_opens(&server, Version::Http2).await;
+}
+
+async fn assert_post_opens(server: &Server, version: Version) {
     let hub = hub();
     let addr = server.start(&hub).await;
     for body in ["", "a body that nobody asked for"] {
-        let mut client = StreamClient::open(addr, STREAM)
-            .method("POST")
-            .body(body)
-            .await;
+        let mut client = Client::post(addr, version, STREAM, body).await;
+        assert_eq!(client.status(), 200);
         assert_head(client.headers(), "POST");
-        assert_eq!(client.next_event().await.event, "connected");
+        assert_eq!(client.next().await.event, "connected");
         broadcast(&hub, Event::text("hello")).await;
-        assert_eq!(client.next_event().await.data, "hello");
+        assert_eq!(client.next().await.data, "hello");
     }
 }
 
@@ -81,8 +91,19 @@ pub(crate) async fn head_answers_the_head(server: Server) {
     assert_eq!(response.status, 200);
     assert_head(&response.headers, "HEAD");
     assert_eq!(response.body, b"", "a HEAD has no body");
-    let over_http_2 = Http2Client::open(addr, Method::HEAD, STREAM).await;
-    assert_head(over_http_2.headers(), "HEAD over HTTP/2");
+}
+
+pub(crate) async fn head_over_http_2_answers_the_head(server: Server) {
+    let addr = server.start(&hub()).await;
+    let mut client = Client::Http2(Http2Client::open(addr, Method::HEAD, STREAM).await);
+    assert_eq!(client.status(), 200);
+    assert_head(client.headers(), "HEAD over HTTP/2");
+    let ended = client.ended_cleanly().await;
+    assert_eq!(
+        (ended, client.body()),
+        (true, &b""[..]),
+        "a HEAD has no body"
+    );
 }
 
 pub(crate) async fn head_registers_nothing(server: Server) {

@@ -25,7 +25,9 @@ pub(super) fn faulty(
 ) -> Body {
     let reading = Reading {
         source: match fault {
-            KeepsIdleStreams | KeepsBusyStreams | ReadsAhead => Source::Task(spawn(inner, fault)),
+            KeepsIdleStreams | KeepsBusyStreams => Source::Task(spawn(inner, fault)),
+            ReadsAhead if version != Version::HTTP_2 => Source::Task(spawn(inner, fault)),
+            ReadsAheadOverHttp2 if version == Version::HTTP_2 => Source::Task(spawn(inner, fault)),
             _ => Source::Body(inner),
         },
         hub,
@@ -43,15 +45,16 @@ pub(super) fn faulty(
 }
 
 /// Has a task of its own read the body, which nobody tells that the client is gone; or which, for
-/// [`ReadsAhead`], reads whether there is room or not.
+/// [`ReadsAhead`] and the like, reads whether there is room or not.
 fn spawn(mut inner: sse_core::StreamBody, fault: Fault) -> mpsc::Receiver<Bytes> {
-    let room = if fault == ReadsAhead { 1 << 20 } else { 1 };
+    let ahead = matches!(fault, ReadsAhead | ReadsAheadOverHttp2);
+    let room = if ahead { 1 << 20 } else { 1 };
     let (to, pieces) = mpsc::channel(room);
     tokio::spawn(async move {
         loop {
             let frame = tokio::select! {
                 frame = inner.frame() => frame,
-                () = to.closed(), if fault == ReadsAhead => break,
+                () = to.closed(), if ahead => break,
             };
             let Some(Ok(frame)) = frame else { break };
             let sent = to.send(frame.into_data().unwrap_or_default()).await;
@@ -94,6 +97,10 @@ impl Reading {
         let over_http_2 = self.version == Version::HTTP_2;
         match self.fault {
             HoldsTheFirstByte if self.pieces == 1 && over_http_2 => sleep(HELD).await,
+            HoldsTheFirstByteAMoment if self.pieces == 1 && !over_http_2 => sleep(LATE).await,
+            HoldsEveryThirdEvent if self.pieces.is_multiple_of(3) && !over_http_2 => {
+                sleep(LATE).await
+            }
             HoldsEvents if self.pieces > 1 && !over_http_2 => sleep(LATE).await,
             HoldsEventsOverHttp2 if self.pieces > 1 && over_http_2 => sleep(LATE).await,
             EndsAtOnce if Self::events(&piece).count() > 1 => {
