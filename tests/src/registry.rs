@@ -1,9 +1,9 @@
 //! The suite for a [`Registry`].
 //!
 //! The names of clients and groups that it uses are of letters, digits and `-`, so that a registry
-//! may give others a meaning of their own, as patterns. A case puts up to 100 connections into a
-//! group, and expects no insert or join to be refused that the contract doesn't: a registry with
-//! limits is given to it with limits above that.
+//! may give others a meaning of their own, as patterns. A case has up to 201 connections at a time,
+//! 100 of them of one client or in one group, and expects no insert or join to be refused that the
+//! contract doesn't: a registry with limits is given to it with limits that allow that.
 
 mod cases;
 mod rules;

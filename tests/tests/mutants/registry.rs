@@ -1,7 +1,11 @@
 //! Registries that break a rule each: the one in the box, with one thing done wrong.
 
+#[path = "registry/posting.rs"]
+mod posting;
+
 use std::{sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
 use parking_lot::Mutex;
 use sse_conformance::registry::violations;
 use sse_core::{
@@ -10,6 +14,7 @@ use sse_core::{
 };
 use tokio::{runtime::Handle, task::yield_now, time::sleep};
 
+use self::posting::{Post, Posting};
 use crate::report::{ALL_AT_ONCE, assert_caught, faults};
 
 faults! {
@@ -65,7 +70,9 @@ faults! {
     LeavesOut: R5 whom_to_leave_out_is_the_hubs_to_see_to;
     TakesOutForAMoment: R5 a_visit_beside_changes_sees_each_once;
     AsksTheRuntime: R6 a_visit_needs_no_runtime;
-    ChangesInAVisit: R6 a_visit_changes_nothing;
+    RemovesInAVisit: R6 a_visit_changes_nothing;
+    JoinsInAVisit: R6 a_visit_changes_nothing;
+    LeavesInAVisit: R6 a_visit_changes_nothing;
     CountsWrong: R7 stats_count_what_is_there;
     InsertsByHalves: R8 a_dropped_change_is_whole_or_nothing;
 }
@@ -126,6 +133,23 @@ impl Broken {
         let all = own.map(|own| self.found(&Target::client(own.client())));
         let others = all.unwrap_or_default().into_iter().map(|other| other.id());
         others.filter(|other| *other != id).collect()
+    }
+
+    /// What a visit does with a connection that is closed, and is the hub's to do.
+    fn tidy_up(&self, connection: &Connection) {
+        if !connection.sink().is_closed() {
+            return;
+        }
+        let id = connection.id();
+        let group = |name| GroupName::new(name).unwrap();
+        let tidied = async {
+            match self.fault {
+                JoinsInAVisit => drop(self.inner.join(id, group("closed")).await),
+                LeavesInAVisit => drop(self.inner.leave(id, &group("red")).await),
+                _ => drop(self.inner.remove(id).await),
+            }
+        };
+        tidied.now_or_never().unwrap();
     }
 
     fn is_in(&self, id: ConnectionId, group: &GroupName) -> bool {
@@ -272,14 +296,8 @@ impl Registry for Broken {
                 _ => {}
             },
             (AsksTheRuntime, _) => drop(Handle::current()),
-            (ChangesInAVisit, _) => {
-                let closed = found
-                    .iter()
-                    .filter(|connection| connection.sink().is_closed());
-                for connection in closed {
-                    let removed = self.inner.remove(connection.id());
-                    drop(futures_util::FutureExt::now_or_never(removed));
-                }
+            (RemovesInAVisit | JoinsInAVisit | LeavesInAVisit, _) => {
+                found.iter().for_each(|connection| self.tidy_up(connection));
             }
             _ => {}
         }
@@ -313,4 +331,14 @@ fn every_broken_registry_is_found_out() {
         run,
         &["R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8"],
     );
+}
+
+#[test]
+fn a_registry_that_makes_its_changes_in_a_task_breaks_nothing() {
+    assert_eq!(violations(|| async { Posting::new(Post::Task) }), []);
+}
+
+#[test]
+fn a_registry_that_makes_its_changes_on_a_thread_breaks_nothing() {
+    assert_eq!(violations(|| async { Posting::new(Post::Thread) }), []);
 }

@@ -46,6 +46,14 @@ pub(crate) async fn insert(registry: &Subject, connection: &Arc<Connection>) {
     set_up("insert", registry.insert(Arc::clone(connection)).await);
 }
 
+/// Inserts a connection that an insert before, of which nothing is seen yet, may still bring.
+pub(crate) async fn insert_unless_there(registry: &Subject, connection: &Arc<Connection>) {
+    match registry.insert(Arc::clone(connection)).await {
+        Err(RegistryError::Exists(id)) if id == connection.id() => {}
+        answer => set_up("insert", answer),
+    }
+}
+
 /// What a change answered that no rule lets fail.
 fn set_up<T>(what: &str, answer: Result<T, RegistryError>) -> T {
     answer.unwrap_or_else(|error| panic!("{what}, which nothing speaks against: {error:?}"))
