@@ -174,6 +174,7 @@ async fn a_half_close_of_a_busy_stream(way: Way) {
 }
 
 async fn a_fin_after_a_request_with_a_body(way: Way) {
+    let _alone = alone().await;
     let hub = hub();
     let addr = serve(&hub, way);
     let post = "POST /ada HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nbody";
