@@ -6,7 +6,7 @@ mod run;
 pub use self::case::{Case, Rule, Violation};
 pub(crate) use self::{
     case::{BoxFuture, On},
-    run::{Make, check_case, violations_of},
+    run::{Make, check_case, gets_on, violations_of},
 };
 
 /// Makes a suite of the one list of its cases: the table `CASES`, the runner `violations`, and a

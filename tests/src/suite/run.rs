@@ -1,8 +1,11 @@
 use std::{
     any::Any,
+    cell::RefCell,
     panic::{self, AssertUnwindSafe},
+    pin::pin,
     sync::{
         Arc,
+        atomic::{AtomicU64, Ordering},
         mpsc::{self, RecvTimeoutError},
     },
     thread,
@@ -24,6 +27,19 @@ const BLOCKED: Duration = Duration::from_secs(20);
 
 /// After how long a case that waits counts as waiting for ever.
 const WAITED: Duration = Duration::from_secs(10);
+
+/// How often a case has told that it gets on.
+type Progress = Arc<AtomicU64>;
+
+thread_local! {
+    /// Of the case that runs on this thread.
+    static PROGRESS: RefCell<Progress> = RefCell::default();
+}
+
+/// Tells that the case on this thread gets on, however slowly: its limits begin anew.
+pub(crate) fn gets_on() {
+    PROGRESS.with_borrow(|progress| progress.fetch_add(1, Ordering::Relaxed));
+}
 
 /// Makes the fresh instance that a case gets.
 pub(crate) type Make<S> = Arc<dyn Fn() -> BoxFuture<S> + Send + Sync>;
@@ -52,8 +68,11 @@ pub(crate) fn violations_of<S>(cases: &'static [Case<S>], make: &Make<S>) -> Vec
 /// out; its thread is left behind.
 fn run<S>(case: &'static Case<S>, make: Make<S>) -> Result<(), Violation> {
     let (done, ended) = mpsc::channel();
+    let progress = Progress::default();
+    let own_progress = Arc::clone(&progress);
     let thread = thread::Builder::new().name(case.name().to_owned());
     let spawned = thread.spawn(move || {
+        PROGRESS.set(Arc::clone(&own_progress));
         let runtime = runtime(case.on);
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
             runtime.block_on(async {
@@ -61,7 +80,7 @@ fn run<S>(case: &'static Case<S>, make: Make<S>) -> Result<(), Violation> {
                     let subject = make().await;
                     (case.run)(subject).await;
                 };
-                timeout(WAITED, run).await.is_ok()
+                ends(run, &own_progress).await
             })
         }));
         let outcome = match outcome {
@@ -77,12 +96,35 @@ fn run<S>(case: &'static Case<S>, make: Make<S>) -> Result<(), Violation> {
     if let Err(error) = spawned {
         return Err(case.broken(format!("no thread: {error}")));
     }
-    ended.recv_timeout(BLOCKED).unwrap_or_else(|error| {
-        Err(case.broken(match error {
-            RecvTimeoutError::Timeout => format!("it has blocked its thread for {BLOCKED:?}"),
-            RecvTimeoutError::Disconnected => "its thread has ended without an answer".to_owned(),
-        }))
-    })
+    loop {
+        let before = progress.load(Ordering::Relaxed);
+        let outcome = ended.recv_timeout(BLOCKED);
+        if outcome.is_err() && progress.load(Ordering::Relaxed) != before {
+            continue;
+        }
+        return outcome.unwrap_or_else(|error| {
+            Err(case.broken(match error {
+                RecvTimeoutError::Timeout => format!("it has blocked its thread for {BLOCKED:?}"),
+                RecvTimeoutError::Disconnected => {
+                    "its thread has ended without an answer".to_owned()
+                }
+            }))
+        });
+    }
+}
+
+/// Whether a case ends before it has got on no more for as long as [`WAITED`].
+async fn ends(case: impl Future<Output = ()>, progress: &Progress) -> bool {
+    let mut case = pin!(case);
+    loop {
+        let before = progress.load(Ordering::Relaxed);
+        if timeout(WAITED, &mut case).await.is_ok() {
+            return true;
+        }
+        if progress.load(Ordering::Relaxed) == before {
+            return false;
+        }
+    }
 }
 
 fn runtime(on: On) -> Runtime {

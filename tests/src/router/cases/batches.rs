@@ -5,8 +5,8 @@ use sse_core::{Accepted, Batch, Event, Position, Publication, RouteError};
 use super::{
     recorder::MARKER,
     support::{
-        Subject, batch, built, client, held_up, keyed, publication, publish, settled, started,
-        take, taken, to,
+        Subject, all_accepted, batch, built, client, held_up, keyed, publication, publish, settled,
+        started, take, taken, to,
     },
 };
 
@@ -128,9 +128,7 @@ pub(crate) async fn a_full_router_refuses_a_batch_as_a_whole(router: Subject) {
         }
     };
     drop(held);
-    for pending in full {
-        pending.await.expect("what was taken is accepted");
-    }
+    all_accepted(full).await;
     assert!(
         matches!(refused, None | Some(RouteError::Busy)),
         "it answered {refused:?}"

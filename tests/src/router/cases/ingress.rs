@@ -11,12 +11,12 @@ use std::{
 };
 
 use sse_core::RouteError;
-use tokio::{runtime::Handle, task::spawn_blocking, time::timeout};
+use tokio::{runtime::Handle, task::spawn_blocking};
 
 use super::{
-    recorder::{MARKER, PATIENCE},
+    recorder::{MARKER, while_getting_on},
     support::{
-        Subject, elsewhere, held_up, poll, publishing, settled, started, taken, to,
+        Subject, all_accepted, elsewhere, held_up, poll, publishing, settled, started, taken, to,
         tried_or_blocked,
     },
 };
@@ -48,9 +48,7 @@ pub(crate) async fn what_was_refused_as_busy_leaves_no_trace(router: Subject) {
         }
     }
     drop(held);
-    for pending in full {
-        pending.await.expect("what was taken is accepted");
-    }
+    all_accepted(full).await;
     let delivered = settled(&router, &recorder).await;
     let traces: Vec<_> = refused.iter().filter(|n| delivered.contains(n)).collect();
     assert!(traces.is_empty(), "{traces:?} were refused, and delivered");
@@ -90,12 +88,12 @@ pub(crate) async fn publish_waits_for_its_turn(router: Subject) {
     tried_or_blocked(|| polled.load(Ordering::SeqCst) == 3).await;
     drop(held);
     for publishing in waiting {
-        let answer = publishing.await.expect("publishing doesn't panic");
+        let turn = while_getting_on(|| recorder.brought(), publishing).await;
+        let answer = turn.expect("its turn comes");
+        let answer = answer.expect("publishing doesn't panic");
         assert!(answer.is_ok(), "publish answered {answer:?}");
     }
-    for pending in full {
-        pending.await.expect("what was taken is accepted");
-    }
+    all_accepted(full).await;
     let mut delivered = settled(&router, &recorder).await;
     delivered.sort_unstable();
     assert_eq!(delivered, ["n0", "n1", "n2"]);
@@ -114,7 +112,10 @@ pub(crate) async fn who_waits_for_a_turn_blocks_no_thread(router: Subject) {
     drop((held, full));
     let answer = match answer {
         Poll::Ready(answer) => answer,
-        Poll::Pending => timeout(PATIENCE, publishing).await.expect("its turn comes"),
+        Poll::Pending => {
+            let turn = while_getting_on(|| recorder.brought(), publishing).await;
+            turn.expect("its turn comes")
+        }
     };
     answer.expect("a started router accepts");
     assert_eq!(settled(&router, &recorder).await, ["ada"]);

@@ -8,8 +8,8 @@ use tokio::sync::Barrier;
 use super::{
     recorder::MARKER,
     support::{
-        Subject, built, client, group, held_up, keyed, publication, publish, settled, started,
-        take, taken, to,
+        Subject, all_accepted, built, client, group, held_up, keyed, publication, publish, settled,
+        started, take, taken, to,
     },
 };
 
@@ -93,9 +93,7 @@ pub(crate) async fn a_refused_publication_uses_no_key_up(router: Subject) {
     let full = taken(&router, MARKER, 100_000).await;
     let refused = router.try_publish(keyed("ada", "k").into()).is_err();
     drop(held);
-    for pending in full {
-        pending.await.expect("what was taken is accepted");
-    }
+    all_accepted(full).await;
     let answers = publish(&router, keyed("ada", "k")).await;
     // That it is never busy is another case.
     assert_eq!(answers[0].duplicate, !refused, "after it was refused");

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    pin::pin,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -10,15 +11,37 @@ use sse_core::{Deliver, Delivered, Lost, Position, Routed, Scope};
 use tokio::{
     runtime::{Handle, RuntimeFlavor},
     task::block_in_place,
+    time::{sleep, timeout},
 };
 
-use crate::eventually;
+use crate::suite::gets_on;
 
 /// How long of real time a case waits for what a right router does at once.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// After which a delivery goes on though nobody lets it: longer than any case lasts.
-const HELD_AT_MOST: Duration = Duration::from_secs(15);
+const HELD_AT_MOST: Duration = Duration::from_secs(120);
+
+/// How often a case looks.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Waits for `what` until the count `done` has stood still for as long as [`PATIENCE`]; none then.
+pub(crate) async fn while_getting_on<T>(
+    done: impl Fn() -> usize,
+    what: impl Future<Output = T>,
+) -> Option<T> {
+    let mut what = pin!(what);
+    loop {
+        let before = done();
+        if let Ok(output) = timeout(PATIENCE, &mut what).await {
+            return Some(output);
+        }
+        if done() == before {
+            return None;
+        }
+        gets_on();
+    }
+}
 
 /// Clients whose names begin so are the kit's own, and no part of what a case looks at.
 pub(crate) const MARKER: &str = "marker-";
@@ -115,6 +138,11 @@ impl Recorder {
         log.returned + log.inside
     }
 
+    /// How many publications calls have brought so far.
+    pub(crate) fn brought(&self) -> usize {
+        self.log().calls.iter().map(Vec::len).sum()
+    }
+
     pub(crate) fn has_overlapped(&self) -> bool {
         self.log().overlapped
     }
@@ -125,8 +153,16 @@ impl Recorder {
 
     /// Waits until `name` was delivered, and no call is being made.
     pub(crate) async fn until(&self, name: &str) {
-        let what = format!("a whole delivery to {name}");
-        eventually(&what, PATIENCE, || self.knows(name) && !self.is_inside()).await;
+        let delivered = async {
+            while !self.knows(name) || self.is_inside() {
+                sleep(LOOK_EVERY).await;
+            }
+        };
+        let delivered = while_getting_on(|| self.brought(), delivered).await;
+        assert!(
+            delivered.is_some(),
+            "a whole delivery to {name}: not so within {PATIENCE:?}"
+        );
     }
 
     fn enter(&self) -> MutexGuard<'_, Log> {

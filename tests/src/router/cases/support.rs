@@ -2,7 +2,7 @@ use std::{
     pin::{Pin, pin},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
     thread,
@@ -13,12 +13,9 @@ use sse_core::{
     Accepted, Batch, ClientId, Deliver, Event, EventBuilder, GroupName, Pending, Position,
     Publication, RouteError, Router, Target, Ticket,
 };
-use tokio::{
-    task::{JoinHandle, spawn_blocking, yield_now},
-    time::timeout,
-};
+use tokio::task::{JoinHandle, spawn_blocking, yield_now};
 
-use super::recorder::{MARKER, PATIENCE, Recorder};
+use super::recorder::{MARKER, PATIENCE, Recorder, while_getting_on};
 use crate::eventually;
 
 pub(crate) type Subject = Arc<dyn Router>;
@@ -150,7 +147,9 @@ pub(crate) async fn held_up(router: &Subject, recorder: &Arc<Recorder>) -> Held 
 /// `most`; the answers to those that it took.
 pub(crate) async fn taken(router: &Subject, prefix: &str, most: usize) -> Vec<Pending> {
     let (router, prefix) = (Arc::clone(router), prefix.to_owned());
-    elsewhere("try_publish", move || {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    let take = move || {
         let mut taken = Vec::new();
         while taken.len() < most {
             match router.try_publish(to(&format!("{prefix}{}", taken.len())).into()) {
@@ -158,10 +157,24 @@ pub(crate) async fn taken(router: &Subject, prefix: &str, most: usize) -> Vec<Pe
                 Err(RouteError::Busy) => break,
                 Err(error) => panic!("try_publish answered {error:?}"),
             }
+            counted.store(taken.len(), Ordering::Relaxed);
         }
         taken
-    })
-    .await
+    };
+    elsewhere_while("try_publish", || count.load(Ordering::Relaxed), take).await
+}
+
+/// What was taken is accepted, all of it.
+pub(crate) async fn all_accepted(taken: Vec<Pending>) {
+    let count = AtomicUsize::new(0);
+    let accepted = async {
+        for pending in taken {
+            pending.await.expect("what was taken is accepted");
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let accepted = while_getting_on(|| count.load(Ordering::Relaxed), accepted).await;
+    accepted.expect("what was taken is answered");
 }
 
 /// Does `act` on another thread, which it must not block.
@@ -169,9 +182,18 @@ pub(crate) async fn elsewhere<T: Send + 'static>(
     what: &str,
     act: impl FnOnce() -> T + Send + 'static,
 ) -> T {
-    let done = timeout(PATIENCE, spawn_blocking(act)).await;
-    let done = done.unwrap_or_else(|_| panic!("{what} has blocked its thread for {PATIENCE:?}"));
-    done.unwrap_or_else(|error| match error.try_into_panic() {
+    elsewhere_while(what, || 0, act).await
+}
+
+/// The same, where the count `done` tells that it gets on.
+async fn elsewhere_while<T: Send + 'static>(
+    what: &str,
+    done: impl Fn() -> usize,
+    act: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let acted = while_getting_on(done, spawn_blocking(act)).await;
+    let acted = acted.unwrap_or_else(|| panic!("{what} has blocked its thread for {PATIENCE:?}"));
+    acted.unwrap_or_else(|error| match error.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),
         Err(error) => panic!("{what}: {error}"),
     })
