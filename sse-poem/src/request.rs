@@ -66,8 +66,9 @@ impl SseClient {
         Self(self.0.attribute(value))
     }
 
-    /// Opens the stream and makes it a response. A name that isn't valid is answered with 400, a
-    /// hub that can't open it with 503, both with `{"error": …}`.
+    /// Opens the stream and makes it a response. What can't be opened is answered with
+    /// `{"error": …}`: a name that isn't valid with 400, what the registry refuses with 403, what
+    /// this process can't do (no runtime, no random numbers) with 500, all else with 503.
     ///
     /// # Cancel safety
     ///
