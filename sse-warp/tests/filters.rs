@@ -11,7 +11,7 @@ use sse_conformance::{Response, StreamClient, request};
 use sse_core::{Event, Hub, Subscribe, Target};
 use sse_warp::{Sse, SseError, SseResponse};
 use support::{Way, stream, with};
-use warp::{Filter, Rejection, Reply};
+use warp::{Filter, Rejection, Reply, http::StatusCode, path::FullPath, reply::with_status};
 
 fn hub() -> Hub {
     Hub::builder().build().unwrap()
@@ -49,6 +49,17 @@ async fn a_head_has_the_headers_of_a_stream_and_registers_nothing() {
     let get = StreamClient::open(addr, "/stream/ada").await;
     for name in ["content-type", "cache-control", "x-accel-buffering"] {
         assert_eq!(head.headers[name], get.headers()[name], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_target_without_a_path_reaches_the_filters_as_one_that_no_path_matches() {
+    let path = warp::path::full()
+        .map(|path: FullPath| with_status(path.as_str().to_owned(), StatusCode::NOT_FOUND));
+    let addr = Way::SseNet.serve(path.boxed()).await;
+    for method in ["CONNECT", "GET"] {
+        let response = ask(addr, method, "example.org:80").await;
+        assert_eq!((response.status.as_u16(), &*response.text()), (404, "*"));
     }
 }
 
