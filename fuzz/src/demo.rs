@@ -1,10 +1,13 @@
-//! The demo's endpoint, called without a socket.
+//! The demo on each framework, called without a socket.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, io, pin::Pin, sync::Arc};
 
+use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri};
-use http_body_util::BodyExt;
-use poem::{Endpoint, EndpointExt, Request, Response, endpoint::BoxEndpoint};
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+use poem::Endpoint;
 use sse_core::Hub;
 
 use crate::{
@@ -33,13 +36,18 @@ pub(crate) struct Answer {
 }
 
 /// A body that may go on for ever.
-pub(crate) type BoxBody = http_body_util::combinators::BoxBody<bytes::Bytes, std::io::Error>;
+pub(crate) type BoxBody = http_body_util::combinators::BoxBody<Bytes, io::Error>;
 
-/// The demo, and the hub that it is over.
+type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// The demo on a framework, and the hub that it is over.
 pub(crate) struct Demo {
     pub(crate) hub: Hub,
-    endpoint: BoxEndpoint<'static, Response>,
+    answer: Box<dyn Fn(Call) -> Answering + Send + Sync>,
 }
+
+/// The demo on each framework.
+pub(crate) type Demos = [Demo; 2];
 
 /// Whether the next input may have the same demo.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,50 +59,97 @@ pub(crate) enum Afterwards {
 }
 
 thread_local! {
-    static DEMO: RefCell<Option<Demo>> = const { RefCell::new(None) };
+    static DEMOS: RefCell<Option<Demos>> = const { RefCell::new(None) };
 }
 
-/// Runs `target` with the demo, after which nothing may be registered any more.
+/// Runs `target` with the demo on each framework, after which nothing may be registered any more.
 ///
-/// A demo is made once as long as it can be: poem compiles a regular expression for each of its
+/// They are made once as long as it can be: poem compiles a regular expression for each of its
 /// routes, which takes ten times as long as an input.
-pub(crate) fn with_demo(target: impl AsyncFnOnce(&Demo) -> Afterwards) {
-    let kept = DEMO.take();
+pub(crate) fn with_demos(target: impl AsyncFnOnce(&Demos) -> Afterwards) {
+    let kept = DEMOS.take();
     let kept = run(async {
-        let demo = kept.unwrap_or_else(Demo::new);
-        let afterwards = target(&demo).await;
-        assert_nothing_left(&demo.hub).await;
-        if afterwards == Afterwards::Reuse {
-            return Some(demo);
+        let demos = kept.unwrap_or_else(|| [Demo::on_poem(), Demo::on_warp()]);
+        let afterwards = target(&demos).await;
+        for demo in &demos {
+            assert_nothing_left(&demo.hub).await;
         }
-        drop(demo);
+        if afterwards == Afterwards::Reuse {
+            return Some(demos);
+        }
+        drop(demos);
         assert_no_task_left().await;
         None
     });
-    DEMO.set(kept);
+    DEMOS.set(kept);
 }
 
 /// The only place that knows how the demo is made and called.
 impl Demo {
-    fn new() -> Self {
+    fn on_poem() -> Self {
         let hub = Hub::builder().build().expect("a hub");
-        let endpoint = notifications::app(hub.clone()).map_to_response().boxed();
-        Self { hub, endpoint }
+        let endpoint = Arc::new(notifications::poem_app(hub.clone()));
+        let answer = move |call: Call| -> Answering {
+            let endpoint = Arc::clone(&endpoint);
+            Box::pin(async move {
+                let mut request = poem::Request::builder()
+                    .method(call.method)
+                    .uri(call.uri)
+                    .body(call.body);
+                *request.headers_mut() = call.headers;
+                let (head, body) = endpoint.get_response(request).await.into_parts();
+                Answer {
+                    status: head.status,
+                    headers: head.headers,
+                    body: body.into(),
+                }
+            })
+        };
+        Self {
+            hub,
+            answer: Box::new(answer),
+        }
+    }
+
+    fn on_warp() -> Self {
+        let hub = Hub::builder().build().expect("a hub");
+        let service = TowerToHyperService::new(warp::service(notifications::warp_app(hub.clone())));
+        let answer = move |call: Call| -> Answering {
+            let mut request = http::Request::new(Full::<Bytes>::from(call.body));
+            *request.method_mut() = call.method;
+            *request.uri_mut() = if call.uri.path_and_query().is_some() {
+                call.uri
+            } else {
+                // As `sse_warp::service` does, which takes hyper's own bodies only.
+                Uri::from_static("*")
+            };
+            *request.headers_mut() = call.headers;
+            let answering = service.call(request);
+            Box::pin(async move {
+                let (head, body) = answering.await.expect("a response").into_parts();
+                Answer {
+                    status: head.status,
+                    headers: head.headers,
+                    body: body.map_err(io::Error::other).boxed(),
+                }
+            })
+        };
+        Self {
+            hub,
+            answer: Box::new(answer),
+        }
     }
 
     pub(crate) async fn answer(&self, call: Call) -> Answer {
-        let mut request = Request::builder()
-            .method(call.method)
-            .uri(call.uri)
-            .body(call.body);
-        *request.headers_mut() = call.headers;
-        let response = self.endpoint.get_response(request).await;
-        let (head, body) = response.into_parts();
-        Answer {
-            status: head.status,
-            headers: head.headers,
-            body: body.into(),
+        let head_only = call.method == Method::HEAD;
+        let mut answer = (self.answer)(call).await;
+        if head_only && !answer.is_stream() {
+            // Frameworks leave to the server what a HEAD isn't answered with; its length either may
+            // say or not (RFC 9110, 8.6).
+            answer.headers.remove("content-length");
+            answer.body = Empty::new().map_err(|never| match never {}).boxed();
         }
+        answer
     }
 }
 

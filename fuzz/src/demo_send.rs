@@ -7,13 +7,14 @@ use sse_conformance::Dispatched;
 use sse_core::{EventBody, GroupName, Hub, Subscribe};
 
 use crate::{
-    demo::{Afterwards, Call, SEND, with_demo},
+    demo::{Afterwards, Call, Demo, SEND, with_demos},
     names::broken_rule,
     stream::{Reader, with_lf},
 };
 
-/// Whatever the demo's `POST /send` accepts, it delivers exactly to whom it is for, and to nobody
-/// else; whatever it refuses reaches nobody. It is sent twice: a key makes the second a duplicate.
+/// Whatever the demo's `POST /send` accepts, on either framework, it delivers exactly to whom it is
+/// for, and to nobody else; whatever it refuses reaches nobody. It is sent twice: a key makes the
+/// second a duplicate.
 ///
 /// The bytes are the body. `CONNECTION-ID` in it stands for the id of one of the connections.
 ///
@@ -21,42 +22,52 @@ use crate::{
 ///
 /// Something of that isn't so.
 pub fn demo_send(data: &[u8]) {
-    with_demo(async |demo| {
-        let hub = &demo.hub;
-        let before = published(hub);
-        let mut watchers = Vec::new();
-        for (client, group) in [("ada", "g"), ("ada", "h"), ("bob", "g")] {
-            watchers.push(Watcher::open(hub, client, group).await);
-        }
-        let body = with_connection_id(data, &watchers[0].id);
-        let expected = Expected::of(&body);
-        for first in [true, false] {
-            let answer = demo.answer(call(&body)).await;
-            match &expected {
-                Expected::Sent(send, text) => {
-                    let duplicate = send.key.is_some() && !first;
-                    let reached = (!duplicate).then_some((&**send, text));
-                    assert_eq!(
-                        answer.sent().await,
-                        reach(&mut watchers, reached, duplicate)
-                    );
-                }
-                Expected::Refused(statuses) => {
-                    let status = answer.status;
-                    let says = answer.refused().await;
-                    assert!(statuses.contains(&status.as_u16()), "{status}: {says}");
-                    reach(&mut watchers, None, false);
-                }
+    with_demos(async |demos| {
+        let mut afterwards = Afterwards::Reuse;
+        for demo in demos {
+            if sent_with(demo, data).await == Afterwards::Renew {
+                afterwards = Afterwards::Renew;
             }
         }
-        let (distinct, afterwards) = match &expected {
-            Expected::Sent(send, _) if send.key.is_some() => (1, Afterwards::Renew),
-            Expected::Sent(..) => (2, Afterwards::Reuse),
-            Expected::Refused(_) => (0, Afterwards::Reuse),
-        };
-        assert_eq!(published(hub) - before, distinct);
         afterwards
     });
+}
+
+async fn sent_with(demo: &Demo, data: &[u8]) -> Afterwards {
+    let hub = &demo.hub;
+    let before = published(hub);
+    let mut watchers = Vec::new();
+    for (client, group) in [("ada", "g"), ("ada", "h"), ("bob", "g")] {
+        watchers.push(Watcher::open(hub, client, group).await);
+    }
+    let body = with_connection_id(data, &watchers[0].id);
+    let expected = Expected::of(&body);
+    for first in [true, false] {
+        let answer = demo.answer(call(&body)).await;
+        match &expected {
+            Expected::Sent(send, text) => {
+                let duplicate = send.key.is_some() && !first;
+                let reached = (!duplicate).then_some((&**send, text));
+                assert_eq!(
+                    answer.sent().await,
+                    reach(&mut watchers, reached, duplicate)
+                );
+            }
+            Expected::Refused(statuses) => {
+                let status = answer.status;
+                let says = answer.refused().await;
+                assert!(statuses.contains(&status.as_u16()), "{status}: {says}");
+                reach(&mut watchers, None, false);
+            }
+        }
+    }
+    let (distinct, afterwards) = match &expected {
+        Expected::Sent(send, _) if send.key.is_some() => (1, Afterwards::Renew),
+        Expected::Sent(..) => (2, Afterwards::Reuse),
+        Expected::Refused(_) => (0, Afterwards::Reuse),
+    };
+    assert_eq!(published(hub) - before, distinct);
+    afterwards
 }
 
 /// Asserts that those for whom it is read what was sent, and nobody else anything; returns what

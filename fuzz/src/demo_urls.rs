@@ -2,10 +2,10 @@ use http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::{Value, json};
 
 use crate::{
-    demo::{Afterwards, Answer, BoxBody, Call, Demo, with_demo},
+    demo::{Afterwards, Answer, BoxBody, Call, Demo, with_demos},
     form::{percent_decoded, query_pairs},
     script::lines,
-    stream::{Reader, assert_stream_head},
+    stream::{Reader, assert_json_error, assert_stream_head},
     stream_request::header,
 };
 
@@ -13,8 +13,8 @@ use crate::{
 const REFUSALS: &[u16] = &[400, 404, 405, 413, 415, 422];
 
 /// Every request to the demo is answered as its API says: never with 5xx, with JSON where it is
-/// refused; a stream is that of the client and group that the URL names; and the hub counts the
-/// streams that are open.
+/// refused; a stream is that of the client and group that the URL names; the hub counts the streams
+/// that are open; and each framework answers the same.
 ///
 /// The bytes are lines: `request` (a method and a target) makes a request, with each `header` (a
 /// name and a value) and the `body` that stand before it. Streams stay open till the end.
@@ -23,8 +23,8 @@ const REFUSALS: &[u16] = &[400, 404, 405, 413, 415, 422];
 ///
 /// Something of that isn't so.
 pub fn demo_urls(data: &[u8]) {
-    with_demo(async |demo| {
-        let mut session = Session::default();
+    with_demos(async |demos| {
+        let mut sessions = demos.each_ref().map(Session::over);
         let (mut headers, mut body) = (HeaderMap::new(), Vec::new());
         for line in lines(data) {
             match line.word {
@@ -39,7 +39,11 @@ pub fn demo_urls(data: &[u8]) {
                             headers,
                             body,
                         };
-                        session.make(demo, call).await;
+                        let mut told = Vec::new();
+                        for session in &mut sessions {
+                            told.push(session.make(call.clone()).await);
+                        }
+                        assert_eq!(told[0], told[1], "{} {}", call.method, call.uri);
                     }
                 }
                 _ => {}
@@ -56,9 +60,9 @@ fn target(line: &[u8]) -> Option<(Method, Uri)> {
     Some((method, uri))
 }
 
-/// The streams that were opened and haven't ended.
-#[derive(Debug, Default)]
-struct Session {
+/// A demo, and the streams there that were opened and haven't ended.
+struct Session<'a> {
+    demo: &'a Demo,
     open: Vec<Stream>,
 }
 
@@ -71,31 +75,55 @@ struct Stream {
 /// A group and a client, as a URL names them.
 type Named = (Vec<u8>, Vec<u8>);
 
-impl Session {
-    async fn make(&mut self, demo: &Demo, call: Call) {
+/// What has to be the same on each framework: all of an answer, but for the body of a stream.
+#[derive(Debug, PartialEq, Eq)]
+struct Told {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl<'a> Session<'a> {
+    const fn over(demo: &'a Demo) -> Self {
+        Self {
+            demo,
+            open: Vec::new(),
+        }
+    }
+
+    async fn make(&mut self, call: Call) -> Told {
         let (method, uri) = (call.method.clone(), call.uri.clone());
-        let answer = demo.answer(call).await;
+        let answer = self.demo.answer(call).await;
         let status = answer.status;
         assert!(!status.is_server_error(), "{method} {uri}: {status}");
-        if answer.is_stream() {
+        let told = if answer.is_stream() {
+            let headers = answer.headers.clone();
             self.opened(answer, &method, &uri);
-        } else if status.is_success() {
-            self.done(answer, &method, &uri).await;
-        } else {
-            assert!(REFUSALS.contains(&status.as_u16()), "{status}");
-            let allow = answer.headers.contains_key("allow");
-            assert_eq!(allow, status == StatusCode::METHOD_NOT_ALLOWED);
-            if method == Method::HEAD {
-                answer.whole().await;
-            } else {
-                answer.refused().await;
+            Told {
+                status,
+                headers,
+                body: Vec::new(),
             }
-        }
+        } else {
+            let (status, headers, body) = answer.whole().await;
+            let told = Told {
+                status,
+                headers,
+                body,
+            };
+            if status.is_success() {
+                self.done(&told, &method, &uri);
+            } else {
+                told.assert_refused(&method);
+            }
+            told
+        };
         self.open.retain_mut(|stream| {
             stream.reader.read();
             !stream.reader.has_ended()
         });
-        assert_eq!(demo.hub.info().connections, self.open.len());
+        assert_eq!(self.demo.hub.info().connections, self.open.len());
+        told
     }
 
     fn opened(&mut self, answer: Answer, method: &Method, uri: &Uri) {
@@ -115,24 +143,35 @@ impl Session {
     }
 
     /// A file of the page, or an answer in JSON.
-    async fn done(&self, answer: Answer, method: &Method, uri: &Uri) {
-        let (status, headers, body) = answer.whole().await;
-        assert_eq!(status, StatusCode::OK);
+    fn done(&self, told: &Told, method: &Method, uri: &Uri) {
+        assert_eq!(told.status, StatusCode::OK);
         if !uri.path().starts_with("/api/") {
-            assert!(headers.contains_key("content-security-policy"), "{uri}");
+            let guarded = told.headers.contains_key("content-security-policy");
+            assert!(guarded, "{uri}");
             return;
         }
         if method == Method::HEAD {
-            assert!(body.is_empty(), "{uri}");
             return;
         }
-        let answer: Value = serde_json::from_slice(&body).expect("JSON");
+        let answer: Value = serde_json::from_slice(&told.body).expect("JSON");
         if uri.path() == "/api/v1/sse/info" {
             assert_eq!(answer["connections"], self.open.len());
         }
         if let Some(named) = by_path(uri, "disconnect") {
             let those = self.open.iter().filter(|stream| stream.named == named);
             assert_eq!(answer, json!({ "closed": those.count() }));
+        }
+    }
+}
+
+impl Told {
+    fn assert_refused(&self, method: &Method) {
+        let status = self.status;
+        assert!(REFUSALS.contains(&status.as_u16()), "{status}");
+        let allow = self.headers.contains_key("allow");
+        assert_eq!(allow, status == StatusCode::METHOD_NOT_ALLOWED);
+        if method != Method::HEAD {
+            assert_json_error(&self.headers, &self.body);
         }
     }
 }

@@ -6,7 +6,7 @@
 //! | [`names()`] | a text | a name, an id or a position is the text that it was made from, and nothing else is one |
 //! | [`stream_request()`] | lines that make a request | it is answered as promised, and nothing is left behind |
 //! | [`demo_send()`] | a body for the demo's `POST /send` | whoever it is for gets it exactly, nobody else anything |
-//! | [`demo_urls()`] | lines that make requests to the demo | each is answered, streams are counted right |
+//! | [`demo_urls()`] | lines that make requests to the demo | each is answered, the same on each framework; streams are counted right |
 //! | [`event_stream()`] | an event stream | the reference parser reads what the standard says, however it is cut |
 //!
 //! A target panics where that doesn't hold. libFuzzer calls them through the programs in

@@ -18,6 +18,15 @@ use crate::{
     send::SendRequest,
 };
 
+/// The methods of a stream, as `Allow` tells them.
+pub(crate) const STREAM_METHODS: &str = "GET, HEAD, POST";
+
+/// The methods of what only tells something.
+pub(crate) const READ_METHODS: &str = "GET, HEAD";
+
+/// The methods of what does something.
+pub(crate) const ACTION_METHODS: &str = "POST";
+
 /// How many bytes the body of a request may have.
 const MAX_BODY: usize = 2 * 1024 * 1024;
 

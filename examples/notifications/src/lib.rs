@@ -15,5 +15,6 @@ mod serve;
 mod warp_app;
 
 pub use args::{Args, Command, Framework};
-pub use poem_app::app;
+pub use poem_app::app as poem_app;
 pub use serve::serve;
+pub use warp_app::app as warp_app;

@@ -11,29 +11,32 @@ use sse_poem::{Sse, SseResponse};
 
 use crate::{
     answer::{Answer, Refusal},
-    api::{self, StreamQuery},
+    api::{self, ACTION_METHODS, READ_METHODS, STREAM_METHODS, StreamQuery},
     page::ASSETS,
 };
 
 /// The server on poem: the page, the streams and the API, over `hub`.
 pub fn app(hub: Hub) -> impl Endpoint {
-    let streams = |route: RouteMethod| allow("GET, HEAD, POST", route);
+    let streams = |route: RouteMethod| allow(STREAM_METHODS, route);
     let api = Route::new()
         .at("/stream", streams(get(stream).post(stream).head(stream)))
         .at(
             "/stream/:group/:id",
             streams(get(stream_of).post(stream_of).head(stream_of)),
         )
-        .at("/send", allow("POST", post(send)))
-        .at("/disconnect/:group/:id", allow("POST", post(disconnect)))
-        .at("/info", allow("GET, HEAD", get(info)))
-        .at("/groups", allow("GET, HEAD", get(list_groups)))
-        .at("/groups/:group", allow("GET, HEAD", get(list_group)));
+        .at("/send", allow(ACTION_METHODS, post(send)))
+        .at(
+            "/disconnect/:group/:id",
+            allow(ACTION_METHODS, post(disconnect)),
+        )
+        .at("/info", allow(READ_METHODS, get(info)))
+        .at("/groups", allow(READ_METHODS, get(list_groups)))
+        .at("/groups/:group", allow(READ_METHODS, get(list_group)));
     ASSETS
         .into_iter()
         .fold(Route::new().nest("/api/v1/sse", api), |route, asset| {
             let page = get(poem::endpoint::make_sync(move |_| asset.answer()));
-            route.at(asset.path, allow("GET, HEAD", page))
+            route.at(asset.path, allow(READ_METHODS, page))
         })
         .data(hub)
         .before(|request: Request| async move {

@@ -14,16 +14,16 @@ use warp::{
 
 use crate::{
     answer::{Answer, Refusal},
-    api::{self, StreamQuery},
+    api::{self, ACTION_METHODS, READ_METHODS, STREAM_METHODS, StreamQuery},
     page::{ASSETS, Asset},
 };
 
 /// The server on warp: the page, the streams and the API, over `hub`.
-pub(crate) fn app(hub: Hub) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone {
+pub fn app(hub: Hub) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone {
     let hub = warp::any().map(move || hub.clone());
-    let streams = allow("GET, HEAD, POST").and(sse()).and(hub.clone());
-    let post = allow("POST").and(hub.clone());
-    let get = allow("GET, HEAD").and(hub);
+    let streams = allow(STREAM_METHODS).and(sse()).and(hub.clone());
+    let post = allow(ACTION_METHODS).and(hub.clone());
+    let get = allow(READ_METHODS).and(hub);
 
     let stream = warp::path!("stream")
         .and(streams.clone())
@@ -78,7 +78,7 @@ fn page() -> impl Filter<Extract = (Answer,), Error = Rejection> + Copy {
             let asset = ASSETS.iter().find(|asset| asset.path == path.as_str());
             asset.ok_or_else(warp::reject::not_found)
         })
-        .and(allow("GET, HEAD"))
+        .and(allow(READ_METHODS))
         .map(|asset: &Asset| asset.answer())
 }
 
