@@ -48,14 +48,14 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn accepted_sockets_inherit_nodelay() {
-        for (addr, nodelay) in [
-            (SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), true),
-            (SocketAddr::from((Ipv6Addr::LOCALHOST, 0)), true),
+        for addr in [
+            SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            SocketAddr::from((Ipv6Addr::LOCALHOST, 0)),
         ] {
             let listener = listen(addr).unwrap();
             let client = TcpStream::connect(listener.local_addr().unwrap());
             let (client, accepted) = tokio::join!(client, listener.accept());
-            assert_eq!(accepted.unwrap().0.nodelay().unwrap(), nodelay, "{addr}");
+            assert!(accepted.unwrap().0.nodelay().unwrap(), "{addr}");
             drop(client);
         }
         let plain = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();

@@ -32,9 +32,9 @@ const AGES: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 /// [hyper service](hyper::service::Service), which each adapter makes of its framework's own.
 ///
 /// A connection that its client closes ends at once, whether something is being sent or not; only
-/// where bytes that the client sent behind its request lie unread (a second request, a body that
-/// nobody reads) does it take the next write to notice. A client that only half-closes counts as
-/// gone. Each request has a [`SocketInfo`] among its extensions.
+/// where bytes that the client sent behind its request lie unread (a second request, or the rest of
+/// a body that nobody reads, where it is more than one read takes) does it take the next write to
+/// notice. A client that only half-closes counts as gone. Each request has a [`SocketInfo`] among its extensions.
 ///
 /// Each connection is a task. A panic in the service costs the connection that it happens on (over
 /// HTTP/2 its stream). Where the system has no descriptors or memory left for another connection,
@@ -151,8 +151,9 @@ impl Server {
     }
 
     /// How many bytes an HTTP/1 connection buffers of what it reads, and of what it writes before
-    /// the body has to wait (over HTTP/2 that is 16 KiB a stream). It also bounds a request's head: a larger one is answered with 431.
-    /// 8 KiB by default, which is the least: less counts as 8 KiB.
+    /// the body has to wait (over HTTP/2 that is 16 KiB a stream). It also bounds a request's head:
+    /// a larger one is answered with 431. 8 KiB by default, which is the least: less counts as
+    /// 8 KiB.
     pub fn max_buffer_size(mut self, bytes: usize) -> Self {
         self.http.http1().max_buf_size(bytes.max(LEAST_BUFFER));
         self
