@@ -4,7 +4,7 @@ use http::{HeaderMap, Method, Response};
 use percent_encoding::percent_decode_str;
 
 use crate::{
-    ClientId, GroupName, Hub, LastEventId, NameError, StreamBody, StreamError, Subscribe,
+    ClientId, GroupName, Hub, LastEventId, Latest, NameError, StreamBody, StreamError, Subscribe,
     Subscription,
 };
 
@@ -104,6 +104,13 @@ impl ClientRequest {
     /// Attaches a value of the application's own, one of each type.
     pub fn attribute<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
         self.subscribe = self.subscribe.map(|subscribe| subscribe.attribute(value));
+        self
+    }
+
+    /// Replays some of the latest events to a client that says nothing of what it saw last; nothing
+    /// by default. See [`Subscribe::latest`].
+    pub fn latest(mut self, wanted: Latest) -> Self {
+        self.subscribe = self.subscribe.map(|subscribe| subscribe.latest(wanted));
         self
     }
 

@@ -2,7 +2,8 @@ use std::net::SocketAddr;
 
 use poem::{FromRequest, Request, RequestBody};
 use sse_core::{
-    ClientId, ClientRequest, GroupName, Hub, LastEventId, NameError, StreamRequest, Subscription,
+    ClientId, ClientRequest, GroupName, Hub, LastEventId, Latest, NameError, StreamRequest,
+    Subscription,
 };
 use sse_net::SocketInfo;
 
@@ -64,6 +65,12 @@ impl SseClient {
     /// Attaches a value of the application's own, one of each type.
     pub fn attribute<T: Clone + Send + Sync + 'static>(self, value: T) -> Self {
         Self(self.0.attribute(value))
+    }
+
+    /// Replays some of the latest events to a client that says nothing of what it saw last; nothing
+    /// by default. See [`Subscribe::latest`](sse_core::Subscribe::latest).
+    pub fn latest(self, wanted: Latest) -> Self {
+        Self(self.0.latest(wanted))
     }
 
     /// Opens the stream and makes it a response. What can't be opened is answered with

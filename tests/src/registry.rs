@@ -61,6 +61,7 @@ suite! {
         a_visit_changes_nothing: R6;
         stats_count_what_is_there: R7;
         a_dropped_change_is_whole_or_nothing: R8;
+        the_group_rule_says_whom_a_visit_finds: R9;
     }
     Threads {
         a_visit_beside_changes_sees_each_once: R5;

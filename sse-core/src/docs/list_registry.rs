@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use sse_core::{
-    Connection, ConnectionId, GroupName, Registry, RegistryError, RegistryStats, Scope, Target,
-    async_trait,
+    Connection, ConnectionId, GroupName, GroupRule, Registry, RegistryError, RegistryStats, Scope,
+    Target, async_trait,
 };
 
 #[derive(Debug, Default)]
@@ -70,6 +70,10 @@ impl Registry for ListRegistry {
                 each(connection);
             }
         }
+    }
+
+    fn group_rule(&self) -> GroupRule {
+        GroupRule::exact()
     }
 
     fn stats(&self) -> RegistryStats {

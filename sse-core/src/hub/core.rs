@@ -19,8 +19,8 @@ use super::{
     wakes::Wakes,
 };
 use crate::{
-    Clock, CloseReason, Connection, ConnectionId, Frame, GroupRule, History, Offer, Progress, Registry,
-    SinkContext, Target, WhenFull,
+    Clock, CloseReason, Connection, ConnectionId, Frame, GroupRule, History, Offer, Progress,
+    Registry, SinkContext, Target, WhenFull,
     connection::Stage,
     foreign::caught,
     fresh_state::FreshStateHook,

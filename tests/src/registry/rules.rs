@@ -19,4 +19,6 @@ rules! {
          every event, on any thread.";
     R7: "stats counts what visit would find.";
     R8: "A change whose future is dropped midway is done as a whole or not at all.";
+    R9: "group_rule says which groups' events a member of a group gets: those for which visit finds \
+         it. It is always the same.";
 }

@@ -75,6 +75,8 @@ faults! {
     LeavesInAVisit: R6 a_visit_changes_nothing;
     CountsWrong: R7 stats_count_what_is_there;
     InsertsByHalves: R8 a_dropped_change_is_whole_or_nothing;
+    CoversTooMuch: R9 the_group_rule_says_whom_a_visit_finds;
+    CoversTooLittle: R9 the_group_rule_says_whom_a_visit_finds;
 }
 
 use Fault::*;
@@ -305,7 +307,11 @@ impl Registry for Broken {
     }
 
     fn group_rule(&self) -> GroupRule {
-        self.inner.group_rule()
+        match self.fault {
+            CoversTooMuch => GroupRule::new(|_, _| true),
+            CoversTooLittle => GroupRule::new(|_, _| false),
+            _ => self.inner.group_rule(),
+        }
     }
 
     fn stats(&self) -> RegistryStats {

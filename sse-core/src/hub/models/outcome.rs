@@ -16,6 +16,8 @@ const DELIVERY: Delivery = Delivery {
     replaced: 0,
     dropped: 0,
     closed: 0,
+    passed: 0,
+    skipped: 0,
 };
 
 /// Two ask while the outcome is recorded and something else happens.

@@ -155,6 +155,26 @@ pub(crate) async fn a_visit_changes_nothing(registry: Subject) {
     assert_stats(&registry, 2, 2, 1);
 }
 
+pub(crate) async fn the_group_rule_says_whom_a_visit_finds(registry: Subject) {
+    const NAMES: [&str; 3] = ["red", "green", "blue"];
+    for joined in NAMES {
+        let member = inserted(&registry, joined, &[]).await;
+        join(&registry, &member, joined).await;
+        let rule = registry.group_rule();
+        for addressed in NAMES {
+            let found = visited(&registry, &Target::group(group(addressed)));
+            let (found, covers) = (
+                found.contains(&member.id()),
+                rule.covers(&group(joined), &group(addressed)),
+            );
+            assert_eq!(
+                covers, found,
+                "whether a member of {joined} gets what is for {addressed}"
+            );
+        }
+    }
+}
+
 pub(crate) async fn a_visit_beside_changes_sees_each_once(registry: Subject) {
     let mut steady = Vec::new();
     for n in 0..20 {

@@ -2,8 +2,8 @@ use std::{pin::Pin, sync::Arc, thread, time::Duration};
 
 use futures_util::FutureExt;
 use sse_core::{
-    Connection, ConnectionId, GroupName, MemoryRegistry, Registry, RegistryError, RegistryStats,
-    Target, async_trait,
+    Connection, ConnectionId, GroupName, GroupRule, MemoryRegistry, Registry, RegistryError,
+    RegistryStats, Target, async_trait,
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -95,6 +95,10 @@ impl Registry for Posting {
 
     fn visit(&self, target: &Target, each: &mut dyn FnMut(&Arc<Connection>)) {
         self.inner.visit(target, each);
+    }
+
+    fn group_rule(&self) -> GroupRule {
+        self.inner.group_rule()
     }
 
     fn stats(&self) -> RegistryStats {
