@@ -1,155 +1,22 @@
-//! Histories and logs that take their time, fail, fall behind, or lose events.
+//! Histories that take their time, fail, or fall behind.
 
 mod support;
 
 use std::{
-    num::NonZeroUsize,
     sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        Arc,
+        atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use sse_core::*;
-use support::{Reader, eventually, panic_quietly, settle, soon, subscribe, text, unread};
-
-/// A router with a history of its own, whose answers can be slow, late, or none.
-#[derive(Debug, Default)]
-struct Log {
-    router: Mutex<Option<Arc<LocalRouter>>>,
-    kept: Arc<MemoryHistory>,
-    to: Mutex<Option<Arc<dyn Deliver>>>,
-    pages: AtomicUsize,
-    slow: AtomicBool,
-    fault: Mutex<Option<Fault>>,
-    /// The history shows no events after this sequence.
-    shows: Mutex<Option<u64>>,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Fault {
-    Fails,
-    Panics,
-    Hangs,
-}
-
-impl Log {
-    fn new() -> Arc<Self> {
-        let log = Self::default();
-        let router = LocalRouter::keeping(Arc::clone(&log.kept), KeyMemory::default(), TokioClock);
-        *log.router.lock().unwrap() = Some(Arc::new(router));
-        Arc::new(log)
-    }
-
-    fn hub(self: &Arc<Self>) -> HubBuilder {
-        Hub::builder().log(Arc::clone(self))
-    }
-
-    fn router(&self) -> Arc<LocalRouter> {
-        self.router.lock().unwrap().clone().unwrap()
-    }
-
-    fn deliverer(&self) -> Arc<dyn Deliver> {
-        self.to.lock().unwrap().clone().unwrap()
-    }
-
-    async fn answer(&self) -> Result<(), HistoryError> {
-        self.pages.fetch_add(1, Ordering::SeqCst);
-        if self.slow.load(Ordering::SeqCst) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        let fault = *self.fault.lock().unwrap();
-        match fault {
-            None => Ok(()),
-            Some(Fault::Fails) => Err(HistoryError::backend("away")),
-            Some(Fault::Panics) => panic_quietly(),
-            Some(Fault::Hangs) => std::future::pending().await,
-        }
-    }
-}
-
-#[async_trait]
-impl Router for Log {
-    async fn start(&self, to: Arc<dyn Deliver>) -> Result<Position, RouteError> {
-        *self.to.lock().unwrap() = Some(Arc::clone(&to));
-        self.router().start(to).await
-    }
-    async fn publish(&self, batch: Batch) -> Result<Vec<Accepted>, RouteError> {
-        self.router().publish(batch).await
-    }
-    fn try_publish(&self, batch: Batch) -> Result<Pending, RouteError> {
-        self.router().try_publish(batch)
-    }
-    async fn shutdown(&self) {
-        self.router().shutdown().await;
-    }
-}
-
-#[async_trait]
-impl History for Log {
-    async fn bounds(&self) -> Result<Bounds, HistoryError> {
-        self.answer().await?;
-        self.kept.bounds().await
-    }
-    async fn locate(
-        &self,
-        id: &EventId,
-        viewer: &Viewer,
-    ) -> Result<Option<Position>, HistoryError> {
-        self.answer().await?;
-        self.kept.locate(id, viewer).await
-    }
-    async fn latest(&self, wanted: Latest, viewer: &Viewer) -> Result<Position, HistoryError> {
-        self.answer().await?;
-        self.kept.latest(wanted, viewer).await
-    }
-    async fn page(
-        &self,
-        after: Position,
-        viewer: &Viewer,
-        limit: PageLimit,
-    ) -> Result<Page, HistoryError> {
-        self.answer().await?;
-        let mut page = self.kept.page(after, viewer, limit).await?;
-        if let Some(shows) = *self.shows.lock().unwrap() {
-            let position = |kept: &Kept| kept.frame.position().unwrap();
-            page.events
-                .retain(|kept| position(kept).sequence() <= shows);
-            let shown = Position::new(after.epoch(), shows.max(after.sequence()));
-            page.looked_to = if page.looked_to < shown {
-                page.looked_to
-            } else {
-                shown
-            };
-        }
-        Ok(page)
-    }
-}
-
-async fn head(hub: &Hub) -> String {
-    let mut reader = unread(hub, subscribe("nobody", &[])).await;
-    reader.seen()[0].id.clone().expect("a position")
-}
-
-async fn returning(hub: &Hub, client: &str, id: &str) -> Reader {
-    let last = LastEventId::parse(id.as_bytes());
-    unread(hub, subscribe(client, &[]).last_event_id(last)).await
-}
-
-/// Reads until it has caught up.
-async fn until_caught_up(reader: &mut Reader) -> Vec<String> {
-    let mut seen: Vec<String> = Vec::new();
-    while !seen.iter().any(|seen| seen.starts_with("caught-up")) {
-        let events = soon(reader.next()).await.expect("it goes on");
-        seen.extend(events.iter().map(ToString::to_string));
-    }
-    seen
-}
-
-fn numbers(seen: &[String]) -> Vec<u64> {
-    seen.iter().filter_map(|seen| seen.parse().ok()).collect()
-}
+use sse_core::Hub;
+use support::{
+    eventually,
+    log::{Fault, Log, numbers, returning, until_caught_up},
+    resuming::{head, queue},
+    settle, subscribe, text, unread,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unrelated_events_dont_put_off_the_switch() {
@@ -288,11 +155,7 @@ async fn a_history_that_falls_behind_is_asked_again() {
 
 #[tokio::test]
 async fn those_who_stall_hold_up_nobody() {
-    let queue = QueueLimits {
-        events: NonZeroUsize::new(4).unwrap(),
-        ..QueueLimits::default()
-    };
-    let hub = Hub::builder().queue(queue).build().unwrap();
+    let hub = Hub::builder().queue(queue(4)).build().unwrap();
     let id = head(&hub).await;
     for number in 0..1_000 {
         hub.broadcast(text(number.to_string())).await.unwrap();
@@ -318,114 +181,4 @@ async fn those_who_stall_hold_up_nobody() {
     let mut last = stalled.pop().unwrap();
     let seen = until_caught_up(&mut last).await;
     assert_eq!(numbers(&seen), (0..1_010).collect::<Vec<_>>());
-}
-
-/// Events of the log that this node's router never delivers.
-fn lose(log: &Log, epoch: u64, sequences: std::ops::RangeInclusive<u64>) {
-    for sequence in sequences {
-        let position = Position::new(epoch, sequence);
-        log.kept.append(&Routed {
-            target: Target::everybody(),
-            frame: Frame::new(&text(sequence.to_string()), Some(position)),
-            ticket: None,
-        });
-    }
-}
-
-fn deliver(log: &Log, epoch: u64, sequence: u64) {
-    let routed = Routed {
-        target: Target::everybody(),
-        frame: Frame::new(
-            &text(sequence.to_string()),
-            Some(Position::new(epoch, sequence)),
-        ),
-        ticket: None,
-    };
-    log.kept.append(&routed);
-    drop(log.deliverer().deliver(&[routed]));
-}
-
-#[tokio::test]
-async fn where_the_router_lost_events_all_catch_up_again() {
-    let log = Log::new();
-    let hub = log.hub().build().unwrap();
-    let id = head(&hub).await;
-    let epoch = id.parse::<Position>().unwrap().epoch();
-    let mut live = unread(&hub, subscribe("ada", &[])).await;
-    deliver(&log, epoch, 1);
-    settle().await;
-    assert_eq!(live.read(), ["connected", "1"]);
-    // One that is catching up at that moment.
-    *log.fault.lock().unwrap() = Some(Fault::Hangs);
-    let mut behind = returning(&hub, "bob", &id).await;
-    settle().await;
-    assert_eq!(behind.read(), ["connected"]);
-
-    *log.fault.lock().unwrap() = None;
-    lose(&log, epoch, 2..=4);
-    log.deliverer()
-        .lost(Some(Position::new(epoch, 1)), Lost::Backend);
-    deliver(&log, epoch, 5);
-    let seen = until_caught_up(&mut live).await;
-    assert_eq!(seen[0], r#"gap {"cause":"backend"}"#);
-    assert_eq!(numbers(&seen), [2, 3, 4, 5], "the log has them");
-    deliver(&log, epoch, 6);
-    assert_eq!(numbers(&live.read()), [6]);
-    assert_eq!(hub.info().lost, 1);
-    drop(behind);
-}
-
-#[tokio::test]
-async fn a_connection_that_is_behind_a_loss_is_told_too() {
-    let log = Log::new();
-    let hub = log.hub().build().unwrap();
-    let id = head(&hub).await;
-    let epoch = id.parse::<Position>().unwrap().epoch();
-    *log.shows.lock().unwrap() = Some(0);
-    deliver(&log, epoch, 1);
-    let mut behind = returning(&hub, "bob", &id).await;
-    settle().await;
-    lose(&log, epoch, 2..=4);
-    log.deliverer()
-        .lost(Some(Position::new(epoch, 1)), Lost::Backend);
-    *log.shows.lock().unwrap() = None;
-    let seen = until_caught_up(&mut behind).await;
-    assert!(
-        seen.contains(&r#"gap {"cause":"backend"}"#.to_owned()),
-        "{seen:?}"
-    );
-    assert_eq!(numbers(&seen), [1, 2, 3, 4]);
-    // What it has seen is ignored when this node delivers it at last.
-    for sequence in 2..=5 {
-        let routed = Routed {
-            target: Target::everybody(),
-            frame: Frame::new(
-                &text(sequence.to_string()),
-                Some(Position::new(epoch, sequence)),
-            ),
-            ticket: None,
-        };
-        drop(log.deliverer().deliver(&[routed]));
-    }
-    assert_eq!(behind.read(), ["5"]);
-}
-
-#[tokio::test]
-async fn a_log_that_begins_anew_is_told_and_read_from_its_beginning() {
-    let log = Log::new();
-    let hub = log.hub().build().unwrap();
-    let epoch = head(&hub).await.parse::<Position>().unwrap().epoch();
-    let mut live = unread(&hub, subscribe("ada", &[])).await;
-    deliver(&log, epoch, 1);
-    assert_eq!(live.read(), ["connected", "1"]);
-    let next = epoch.wrapping_add(1);
-    log.kept.begin(Position::new(next, 0));
-    lose(&log, next, 1..=2);
-    log.deliverer().lost(None, Lost::Epoch);
-    let mut seen = until_caught_up(&mut live).await;
-    deliver(&log, next, 3);
-    seen.extend(live.read());
-    assert!(seen[0].starts_with(r#"gap {"cause":"epoch""#), "{seen:?}");
-    assert_eq!(numbers(&seen), [1, 2, 3]);
-    assert_eq!(head(&hub).await, Position::new(next, 3).to_string());
 }

@@ -4,6 +4,8 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 mod fakes;
+pub(crate) mod log;
+pub(crate) mod resuming;
 
 use std::{
     fmt::{self, Debug},

@@ -1,0 +1,273 @@
+//! While a client catches up: what its queue holds, what is sent meanwhile, and what goes wrong.
+
+mod support;
+
+use sse_core::{Event, Hub, ManualClock, MemoryHistory, Overflow, Target};
+use support::{
+    eventually, parse,
+    resuming::{Page, caught_up, gap, head, last, queue, seen_on_return, short_history},
+    settle, subscribe, text, unread,
+};
+
+#[tokio::test]
+async fn a_client_far_behind_needs_no_more_than_its_queue() {
+    const EVENTS: u64 = 50_000;
+    let history = MemoryHistory::last(100_000);
+    let builder = Hub::builder().history(history).queue(queue(100));
+    // The clock stands still: however long it takes, there is no heartbeat in between.
+    let hub = builder.clock(ManualClock::new()).build().unwrap();
+    let id = head(&hub).await;
+    for number in 0..EVENTS {
+        hub.broadcast(text(number.to_string())).await.unwrap();
+    }
+    let subscribe = subscribe("ada", &[]).last_event_id(last(&id));
+    let mut reader = unread(&hub, subscribe).await;
+    let (mut next, mut skipped) = (0, 0);
+    loop {
+        let info = hub.info();
+        assert!(info.queued <= 102, "{}", info.queued);
+        if info.catching_up > 0 && next % 1_000 < 100 {
+            hub.broadcast(Event::text("gone").transient())
+                .await
+                .unwrap();
+            skipped += 1;
+        }
+        for event in support::soon(reader.next()).await.expect("it isn't cut") {
+            match event.name.as_deref() {
+                None => {
+                    assert_eq!(event.data, next.to_string());
+                    next += 1;
+                }
+                Some("connected") => {}
+                Some(_) => {
+                    assert_eq!(event.to_string(), caught_up(EVENTS, skipped));
+                    assert_eq!(next, EVENTS);
+                    assert!(skipped > 10);
+                    return;
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_lost_by_the_cut_of_a_slow_reader() {
+    let hub = Hub::builder().queue(queue(4)).build().unwrap();
+    let mut reader = unread(&hub, subscribe("ada", &[])).await;
+    let (mut page, mut cuts, mut sent) = (Page::default(), 0, 0);
+    page.take(reader.seen());
+    for round in 0..20 {
+        for _ in 0..(round % 7) {
+            hub.broadcast(text(sent.to_string())).await.unwrap();
+            sent += 1;
+        }
+        page.take(reader.seen());
+        if reader.ended {
+            cuts += 1;
+            let id = page.last.clone().unwrap();
+            let subscribe = subscribe("ada", &[]).last_event_id(last(&id));
+            reader = unread(&hub, subscribe).await;
+            let mut again = Page::default();
+            again.catch_up(&mut reader).await;
+            page.last = again.last;
+            page.seen.extend(again.seen);
+        }
+    }
+    let own = |seen: &&String| !seen.starts_with("c");
+    let seen: Vec<_> = page.seen.iter().filter(own).cloned().collect();
+    let all: Vec<_> = (0..sent).map(|number| number.to_string()).collect();
+    assert_eq!(seen, all);
+    assert!(cuts >= 3, "{cuts}");
+    assert_eq!(hub.info().ended.overflow, cuts);
+    assert_eq!(hub.info().cut_again, cuts - 1);
+}
+
+#[tokio::test]
+async fn who_is_cut_again_and_again_is_told_to_come_back_later() {
+    let hub = Hub::builder().queue(queue(1)).build().unwrap();
+    let mut retries = Vec::new();
+    for _ in 0..4 {
+        let subscription = hub.subscribe(subscribe("ada", &[])).await.unwrap();
+        let mut body = subscription.into_body();
+        let first = futures_util::StreamExt::next(&mut body).await.unwrap();
+        let first = String::from_utf8(first.unwrap().to_vec()).unwrap();
+        let retry = first.lines().find_map(|line| line.strip_prefix("retry: "));
+        retries.push(retry.map(|retry| retry.parse::<u64>().unwrap()));
+        for _ in 0..2 {
+            hub.broadcast(text("x")).await.unwrap();
+        }
+        assert!(parse(first.as_bytes()).len() == 1);
+    }
+    assert_eq!(retries[0], None);
+    assert!(retries[1..].is_sorted_by(|a, b| a < b), "{retries:?}");
+}
+
+#[tokio::test]
+async fn a_join_or_leave_counts_from_its_position() {
+    let hub = Hub::builder().queue(queue(2)).build().unwrap();
+    let id = head(&hub).await;
+    let say = async |name: &str, number: u32| {
+        hub.send_group(name, text(format!("{name}{number}")))
+            .await
+            .unwrap();
+    };
+    for number in 0..10 {
+        say("g", number).await;
+        say("h", number).await;
+    }
+    let subscribe = subscribe("ada", &["g"]).last_event_id(last(&id));
+    let mut reader = unread(&hub, subscribe).await;
+    settle().await;
+    assert!(reader.handle.join("h").await.unwrap());
+    assert!(reader.handle.leave("g").await.unwrap());
+    for number in 10..20 {
+        say("g", number).await;
+        say("h", number).await;
+    }
+    assert!(reader.handle.leave("h").await.unwrap());
+    assert!(reader.handle.join("g").await.unwrap());
+    for number in 20..30 {
+        say("g", number).await;
+        say("h", number).await;
+    }
+    let mut page = Page::default();
+    page.catch_up(&mut reader).await;
+    let named = |name: &str, numbers: std::ops::Range<u32>| -> Vec<String> {
+        numbers.map(|number| format!("{name}{number}")).collect()
+    };
+    let mut all = named("g", 0..10);
+    all.extend(named("h", 10..20));
+    all.extend(named("g", 20..30));
+    assert_eq!(page.seen[1..31], all);
+    say("g", 30).await;
+    say("h", 30).await;
+    page.take(reader.seen());
+    assert_eq!(page.seen[32..], ["g30"]);
+}
+
+#[tokio::test]
+async fn what_is_for_the_connection_itself_is_queued_meanwhile() {
+    let hub = Hub::builder().queue(queue(4)).build().unwrap();
+    let id = head(&hub).await;
+    for number in 0..20 {
+        hub.broadcast(text(number.to_string())).await.unwrap();
+    }
+    let subscribe = subscribe("ada", &[]).last_event_id(last(&id));
+    let mut reader = unread(&hub, subscribe).await;
+    settle().await;
+    for number in 0..4 {
+        let sent = reader.handle.send(text(format!("own {number}"))).await;
+        let outcome = sent.unwrap().outcome().await.unwrap();
+        assert_eq!((outcome.matched, outcome.queued), (1, 1));
+    }
+    let outcome = hub.broadcast(text("20")).await.unwrap().outcome().await;
+    assert_eq!((outcome.unwrap().matched, outcome.unwrap().passed), (1, 1));
+    let mut page = Page::default();
+    page.catch_up(&mut reader).await;
+    let (own, all): (Vec<_>, Vec<_>) = page.seen[1..page.seen.len() - 1]
+        .iter()
+        .cloned()
+        .partition(|seen| seen.starts_with("own"));
+    assert_eq!(own, ["own 0", "own 1", "own 2", "own 3"]);
+    assert_eq!(all, (0..=20).map(|n| n.to_string()).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn more_for_the_connection_itself_than_its_queue_holds_cuts_it() {
+    let hub = Hub::builder().queue(queue(2)).build().unwrap();
+    let id = head(&hub).await;
+    for number in 0..20 {
+        hub.broadcast(text(number.to_string())).await.unwrap();
+    }
+    let subscribe = subscribe("ada", &[]).last_event_id(last(&id));
+    let reader = unread(&hub, subscribe).await;
+    settle().await;
+    for _ in 0..2 {
+        let outcome = reader
+            .handle
+            .send(text("own"))
+            .await
+            .unwrap()
+            .outcome()
+            .await;
+        assert_eq!(outcome.unwrap().queued, 1);
+    }
+    let outcome = reader
+        .handle
+        .send(text("own"))
+        .await
+        .unwrap()
+        .outcome()
+        .await;
+    assert_eq!(outcome.unwrap().closed, 1);
+    eventually(|| hub.info().connections == 0).await;
+    assert_eq!(hub.info().catching_up, 0);
+}
+
+#[tokio::test]
+async fn except_this_connection_holds_in_its_own_catch_up() {
+    let hub = Hub::builder().queue(queue(2)).build().unwrap();
+    let id = head(&hub).await;
+    for _ in 0..5 {
+        hub.broadcast(text("x")).await.unwrap();
+    }
+    let subscribe = subscribe("ada", &[]).last_event_id(last(&id));
+    let mut reader = unread(&hub, subscribe).await;
+    settle().await;
+    let but_her = Target::everybody().except_connection(reader.handle.id());
+    hub.publish(but_her, text("echo")).await.unwrap();
+    let mut page = Page::default();
+    page.catch_up(&mut reader).await;
+    assert!(!page.seen.contains(&"echo".to_owned()));
+    let again = seen_on_return(&hub, "ada", &[], &id).await;
+    assert!(again.contains(&"echo".to_owned()), "not after a reconnect");
+}
+
+#[tokio::test]
+async fn eviction_that_overtakes_a_replay_is_told_where_it_happens() {
+    let builder = short_history(200).queue(queue(10));
+    let hub = builder.build().unwrap();
+    let id = head(&hub).await;
+    for number in 0..200 {
+        hub.broadcast(text(number.to_string())).await.unwrap();
+    }
+    let subscribe = subscribe("ada", &[]).last_event_id(last(&id));
+    let mut reader = unread(&hub, subscribe).await;
+    settle().await;
+    for number in 200..1_000 {
+        hub.broadcast(text(number.to_string())).await.unwrap();
+    }
+    let mut page = Page::default();
+    page.catch_up(&mut reader).await;
+    let at = page
+        .seen
+        .iter()
+        .position(|seen| seen.starts_with("gap"))
+        .unwrap();
+    assert_eq!(gap(&page.seen[at])["cause"], "evicted");
+    let numbers = |seen: &[String]| -> Vec<u32> {
+        seen.iter().map(|number| number.parse().unwrap()).collect()
+    };
+    let (before, after) = (
+        numbers(&page.seen[1..at]),
+        numbers(&page.seen[at + 1..page.seen.len() - 1]),
+    );
+    assert_eq!(before, (0..before.len() as u32).collect::<Vec<_>>());
+    assert_eq!(after, (800..1_000).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_policy_that_drops_tells_of_it_and_goes_on() {
+    let builder = Hub::builder()
+        .queue(queue(2))
+        .overflow(Overflow::DropOldest);
+    let hub = builder.build().unwrap();
+    let mut reader = unread(&hub, subscribe("ada", &[])).await;
+    for number in 0..5 {
+        hub.broadcast(text(number.to_string())).await.unwrap();
+    }
+    let seen = reader.read();
+    assert_eq!(gap(&seen[1])["cause"], "overflow");
+    assert_eq!(seen[2..], ["3", "4"]);
+    assert_eq!((hub.info().gaps, hub.info().dropped), (1, 3));
+}
