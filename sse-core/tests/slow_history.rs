@@ -56,7 +56,8 @@ async fn unrelated_events_dont_put_off_the_switch() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_busy_target_cannot_outrun_a_slow_history() {
     let log = Log::new();
-    let hub = log.hub().build().unwrap();
+    // Once it is live, a machine that stalls for a while doesn't cut it.
+    let hub = log.hub().queue(queue(100_000)).build().unwrap();
     let id = head(&hub).await;
     log.slow.store(true, Ordering::SeqCst);
     let stop = Arc::<AtomicBool>::default();

@@ -60,7 +60,8 @@ impl Registry for ListRegistry {
                 Scope::Clients(clients) => clients.contains(connection.client()),
                 Scope::Connection(id) => *id == connection.id(),
                 Scope::Group(group) => groups.contains(group),
-                _ => true,
+                Scope::Everybody | Scope::Matching(_) => true,
+                _ => false,
             };
             if meant
                 && target

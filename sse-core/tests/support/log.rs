@@ -36,7 +36,10 @@ pub(crate) enum Fault {
 
 impl Log {
     pub(crate) fn new() -> Arc<Self> {
-        let log = Self::default();
+        let log = Self {
+            kept: Arc::new(MemoryHistory::last(10_000_000)),
+            ..Self::default()
+        };
         let router = LocalRouter::keeping(Arc::clone(&log.kept), KeyMemory::default(), TokioClock);
         *log.router.lock().unwrap() = Some(Arc::new(router));
         Arc::new(log)
