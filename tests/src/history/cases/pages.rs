@@ -112,7 +112,7 @@ pub(crate) async fn small_pages_have_each_event_once(history: Subject) {
         let found = positions(&page.events);
         assert!(
             !found.is_empty() && pair.starts_with(&found),
-            "a page of up to two events that begins at {pair:?} has {found:?}"
+            "a page of up to two events, which are at {pair:?}, has {found:?}"
         );
     }
 }

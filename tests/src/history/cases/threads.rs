@@ -1,14 +1,19 @@
 //! Cases of reading beside writing.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use sse_core::{
     Batch, ClientId, Deliver, Delivered, Event, HistoryError, KeyMemory, LocalRouter, Lost,
     PageLimit, Position, Publication, Routed, Router, Target, Ticket, TokioClock, Viewer,
 };
 use tokio::{
-    sync::Barrier,
-    sync::mpsc::{UnboundedSender, unbounded_channel},
+    sync::{
+        Semaphore,
+        mpsc::{UnboundedSender, channel, unbounded_channel},
+    },
     task::{JoinHandle, yield_now},
 };
 
@@ -38,17 +43,21 @@ pub(crate) async fn pages_beside_appends_have_each_event_once(history: Subject) 
                 CLIENTS[n as usize % 2]
             }
         };
-        let ready = Arc::new(Barrier::new(CLIENTS.len() + 1));
+        // Closed once each has read a page, or failed.
+        let (ready, mut all_ready) = channel::<()>(1);
+        let written = Arc::new(AtomicBool::new(false));
         let readers = CLIENTS.map(|name| {
-            let (history, ready) = (Subject::clone(&history), Arc::clone(&ready));
+            let (history, ready) = (Subject::clone(&history), ready.clone());
+            let written = Arc::clone(&written);
             tokio::spawn(async move {
+                let viewer = viewer(name, &[]);
+                // One page before there is anything.
+                let after = page(&history, head, &viewer, SMALL).await.looked_to;
+                drop(ready);
+                let found = read_along(&history, after, further(head, EVENTS), &viewer, &written);
+                let found = found.await;
                 let own = (1..=EVENTS).filter(|n| whose(*n) == name);
                 let own: Vec<_> = own.map(|n| further(head, n)).collect();
-                let reader = viewer(name, &[]);
-                // One page before there is anything.
-                let after = page(&history, head, &reader, SMALL).await.looked_to;
-                ready.wait().await;
-                let found = read_along(&history, after, EVENTS, &reader).await;
                 assert!(
                     found == own,
                     "beside appends {name}'s pages have {} events of {}, right up to the {}.",
@@ -58,14 +67,16 @@ pub(crate) async fn pages_beside_appends_have_each_event_once(history: Subject) 
                 );
             })
         });
+        drop(ready);
         let writer = tokio::spawn(async move {
-            ready.wait().await;
+            all_ready.recv().await;
             for n in 1..=EVENTS {
                 log.append(to(whose(n)));
                 if n % 5 == 0 {
                     yield_now().await;
                 }
             }
+            written.store(true, Ordering::SeqCst);
         });
         joined(writer).await;
         for reader in readers {
@@ -74,19 +85,26 @@ pub(crate) async fn pages_beside_appends_have_each_event_once(history: Subject) 
     }
 }
 
-/// Reads what `viewer` sees after `after` up to the event of that sequence, whenever it comes.
+/// Reads what `viewer` sees after `after` up to `last`, whenever it comes.
 async fn read_along(
     history: &Subject,
     mut after: Position,
-    to: u64,
+    last: Position,
     viewer: &Viewer,
+    written: &AtomicBool,
 ) -> Vec<Position> {
     let mut found = Vec::new();
-    while after.sequence() < to {
+    while after < last {
+        let whole = written.load(Ordering::SeqCst);
         let page = page(history, after, viewer, SMALL).await;
+        assert!(
+            !whole || page.looked_to > after,
+            "all was appended, up to {last}; a page after {after} looked to {}",
+            page.looked_to
+        );
         found.extend(positions(&page.events));
         assert!(
-            found.len() as u64 <= to,
+            found.len() as u64 <= last.sequence(),
             "more events were read than were appended"
         );
         after = page.looked_to;
@@ -97,39 +115,59 @@ async fn read_along(
 
 pub(crate) async fn what_is_evicted_beside_pages_is_told(history: Subject) {
     let mut log = Log::begun(Subject::clone(&history));
-    let newest = further(HEAD, 4 * MORE as u64);
-    // What is gone before the first page, where anything goes, is told too.
+    // What is gone before there is anything beside the pages is told too.
     log.append_many(MORE);
+    let mut after = HEAD;
+    for _ in 0..2 {
+        after = read_on(&history, after).await;
+    }
+    let newest = further(HEAD, 4 * MORE as u64);
+    let written = Arc::new(AtomicBool::new(false));
+    let writing = Arc::clone(&written);
     let writer = tokio::spawn(async move {
         while log.newest() < newest {
             log.append_many(20);
             yield_now().await;
         }
+        writing.store(true, Ordering::SeqCst);
     });
     let reader = tokio::spawn(async move {
-        let ada = viewer("ada", &[]);
-        let mut after = HEAD;
         while after < newest {
-            let page = history.page(after, &ada, SMALL).await;
-            match page {
-                Ok(page) => {
-                    for (n, found) in (1..).zip(positions(&page.events)) {
-                        assert_eq!(found, further(after, n), "the next event after {after}");
-                    }
-                    let read = page.events.last().map(|kept| position(&kept.frame));
-                    after = read.unwrap_or(after);
-                }
-                Err(HistoryError::Evicted { floor }) => {
-                    assert!(floor > after, "after {after} all is kept, by its own floor");
-                    after = floor;
-                }
-                Err(error) => panic!("a page after {after} beside appends: {error:?}"),
-            }
+            let whole = written.load(Ordering::SeqCst);
+            let next = read_on(&history, after).await;
+            assert!(
+                !whole || next > after,
+                "all was appended, up to {newest}; a page after {after} has nothing of it"
+            );
+            after = next;
             yield_now().await;
         }
     });
     joined(writer).await;
     joined(reader).await;
+}
+
+/// Reads a page of what is for everybody: each event is the next, or the history says that some are
+/// gone. Up to where it came.
+async fn read_on(history: &Subject, after: Position) -> Position {
+    let page = history.page(after, &viewer("ada", &[]), SMALL).await;
+    match page {
+        Ok(page) => {
+            let found = positions(&page.events);
+            for (n, found) in (1..).zip(&found) {
+                assert_eq!(*found, further(after, n), "the next event after {after}");
+            }
+            found.last().copied().unwrap_or(after)
+        }
+        Err(HistoryError::Evicted { floor }) => {
+            assert!(
+                floor > after,
+                "after {after} all is kept, by the floor {floor}"
+            );
+            floor
+        }
+        Err(error) => panic!("a page after {after} beside appends: {error:?}"),
+    }
 }
 
 /// Tells where events were delivered.
@@ -158,18 +196,21 @@ pub(crate) async fn what_a_router_delivered_is_found(history: Subject) {
     let (teller, mut delivered) = unbounded_channel();
     let started = router.start(Arc::new(Teller(teller))).await;
     started.expect("the router in the box starts");
+    // They are never far ahead of who reads, so that there is always something beside a page.
+    let ahead = Arc::new(Semaphore::new(4));
     let publishers = [0, 1].map(|publisher| {
-        let router = Arc::clone(&router);
+        let (router, ahead) = (Arc::clone(&router), Arc::clone(&ahead));
         tokio::spawn(async move {
             for n in 0..BATCHES {
+                let turn = ahead.acquire().await;
+                turn.expect("it is never closed").forget();
                 let published = router.publish(batch(publisher * BATCHES + n)).await;
                 published.expect("the router in the box accepts");
-                yield_now().await;
             }
         })
     });
     let anyone = viewer("ada", &[]);
-    for _ in 0..2 * 3 * BATCHES {
+    for n in 1..=2 * 3 * BATCHES {
         let told = delivered.recv().await.expect("a delivery");
         let page = page(&history, before(told), &anyone, SMALL).await;
         let found = positions(&page.events);
@@ -177,6 +218,9 @@ pub(crate) async fn what_a_router_delivered_is_found(history: Subject) {
             found.first() == Some(&told),
             "{told} was delivered, and a page that begins there has {found:?}"
         );
+        if n % 3 == 0 {
+            ahead.add_permits(1);
+        }
     }
     for publisher in publishers {
         joined(publisher).await;
