@@ -1,17 +1,27 @@
 //! How a connection comes from replay to live, without tasks, time or I/O.
 
+mod ahead;
 #[cfg(all(test, shuttle))]
 mod models;
+mod own;
+mod tally;
 
-use std::{collections::VecDeque, sync::Arc};
+use std::sync::Arc;
 
-use crate::{
-    EventId, Frame, GapCause, GroupName, Latest, Position, Target, Viewer,
-    sync::atomic::{AtomicUsize, Ordering},
+use self::tally::Counted;
+pub(crate) use self::{
+    ahead::Ahead,
+    own::{Own, PutBy},
+    tally::Tally,
 };
+use crate::{EventId, GapCause, GroupName, Latest, Position, Target, Viewer};
 
 /// Where a connection stands that can't simply take what is delivered.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is boxed as a whole, and hardly ever there"
+)]
 pub(crate) enum Place {
     /// It is behind: the history is read for it.
     CatchingUp(HandOver),
@@ -35,22 +45,22 @@ pub(crate) struct HandOver {
     cursor: Option<Position>,
     /// The newest kept event that was delivered for it meanwhile; at first the delivered head.
     passed: Option<Position>,
-    /// What had passed when the last page was asked for that could be read.
+    /// What had passed when the last page was asked for.
     looked_for: Option<Position>,
     /// The position at which it first joined a group since the last page was asked for.
     joined: Option<Position>,
     /// Events were lost, of which it hasn't been told.
     lost: Option<GapCause>,
-    /// The history has to be asked before it goes live: it may have more than what passed, or less
-    /// than what the client has seen.
+    /// It may have seen more than is known here: only the history can tell.
     must_look: bool,
+    /// A page has been read since it began, or since events were lost.
+    has_looked: bool,
+    /// The last page had come to the end of the history.
+    at_end: bool,
     replayed: u64,
     skipped: u64,
-    /// What was sent to this very connection and found no room.
-    own: VecDeque<Frame>,
-    own_bytes: usize,
-    /// Counts those that catch up.
-    _count: Counted,
+    pub(crate) own: Own,
+    counted: Counted,
 }
 
 /// What to do next for a connection that catches up.
@@ -103,8 +113,10 @@ pub(crate) enum Admit {
 pub(crate) enum Standing {
     /// All that passed has been read.
     Done,
-    /// What comes after this position has to be read.
-    Reading(Position),
+    /// What comes after this position has to be read, and isn't much: it has been read up to there.
+    Near(Position),
+    /// The history has to be asked.
+    Far,
     /// Something else has to be done first.
     Busy,
 }
@@ -128,7 +140,7 @@ impl HandOver {
         next: Next,
         cursor: Option<Position>,
         head: Option<Position>,
-        catching_up: &Arc<AtomicUsize>,
+        tally: &Arc<Tally>,
     ) -> Self {
         let is_known = |cursor| head.is_some_and(|head| cursor <= head);
         Self {
@@ -140,12 +152,18 @@ impl HandOver {
             looked_for: None,
             joined: None,
             lost: None,
+            has_looked: false,
+            at_end: false,
             replayed: 0,
             skipped: 0,
-            own: VecDeque::new(),
-            own_bytes: 0,
-            _count: Counted::new(catching_up),
+            own: Own::default(),
+            counted: tally.begin(),
         }
+    }
+
+    /// Its own number, which no other catch-up has, not even of the same connection.
+    pub(crate) const fn number(&self) -> u64 {
+        self.counted.number
     }
 
     pub(crate) const fn viewer(&self) -> &Viewer {
@@ -166,7 +184,10 @@ impl HandOver {
 
     /// What to do next.
     pub(crate) fn next(&mut self) -> Next {
-        if let Some(cause) = self.lost.take() {
+        // Whatever else is to be done has to be done first: it says where it is.
+        if matches!(self.next, Next::Read)
+            && let Some(cause) = self.lost.take()
+        {
             let then = match Gap::new(cause).then {
                 Then::Live => Then::Cursor,
                 then => then,
@@ -199,7 +220,8 @@ impl HandOver {
     /// Notes that events may be missing that weren't delivered. Inside the section.
     pub(crate) fn lose(&mut self, cause: GapCause) {
         self.lost = Some(cause);
-        self.must_look = true;
+        self.has_looked = false;
+        self.at_end = false;
     }
 
     /// It is in `group` from the event after `head` on. Inside the section.
@@ -215,19 +237,22 @@ impl HandOver {
         }
     }
 
-    /// A page is about to be asked for: after which position, and for whom.
-    pub(crate) fn ask(&mut self) -> Option<(Position, Viewer)> {
+    /// What is read from now on is for the viewer as it is now; after which position that is.
+    pub(crate) fn ask(&mut self) -> Option<Position> {
         let after = self.cursor?;
         self.viewer.forget_before(after);
         self.joined = None;
+        self.at_end = false;
         self.looked_for = self.passed;
-        Some((after, self.viewer.clone()))
+        Some(after)
     }
 
-    /// What becomes of an event of the page that was asked for.
+    /// What becomes of an event of what was asked for.
     pub(crate) fn admit(&self, target: &Target, position: Position) -> Admit {
         if self.joined.is_some_and(|joined| position > joined) {
             Admit::ReadAgain
+        } else if self.cursor.is_some_and(|cursor| position <= cursor) {
+            Admit::Pass
         } else if self.viewer.sees(target, position) {
             Admit::Send
         } else {
@@ -241,135 +266,82 @@ impl HandOver {
         self.cursor = Some(position);
     }
 
-    /// All that is for it up to `position` is queued.
-    pub(crate) fn looked_to(&mut self, position: Position) {
+    /// All that is for it up to `position` is queued, as what was asked for after `after` says;
+    /// `false` if that is no further.
+    pub(crate) fn looked_to(&mut self, after: Position, position: Position) -> bool {
         // What stands after a join is another page's.
-        let position = match self.joined {
-            Some(joined) if position > joined => joined,
-            _ => position,
-        };
-        self.must_look = false;
-        if self.cursor.is_none_or(|cursor| !(position <= cursor)) {
+        let capped = self.joined.filter(|joined| position > *joined);
+        let position = capped.unwrap_or(position);
+        if self.cursor.is_none_or(|cursor| !position.is_up_to(cursor)) {
             self.cursor = Some(position);
         }
+        let further = self.cursor != Some(after);
+        self.at_end = !further && capped.is_none();
+        self.has_looked = true;
+        self.must_look = false;
+        further
     }
 
     /// It was told of `gap`, with the delivered `head`; whether a fresh state is to follow. Inside
     /// the section.
     pub(crate) fn gap_told(&mut self, gap: Gap, head: Option<Position>, fresh: bool) {
-        self.next = Next::Read;
-        if fresh {
-            self.cursor = head;
-            self.next = Next::Fresh(gap, head);
-            return;
-        }
-        match gap.then {
-            Then::Floor(Some(floor)) if self.cursor.is_none_or(|cursor| !(floor <= cursor)) => {
-                self.cursor = Some(floor);
-            }
-            Then::Floor(Some(_)) => {}
-            Then::Cursor if self.cursor.is_some() => {}
-            Then::Floor(None) | Then::Cursor | Then::Live => {
-                self.cursor = head;
-                self.must_look = false;
-            }
+        // What was claimed was wrong, or is asked of the history again.
+        self.must_look = false;
+        self.cursor = match gap.then {
+            Then::Floor(Some(floor)) if !fresh || is_of_another_epoch(floor, head) => self
+                .cursor
+                .filter(|cursor| floor <= *cursor)
+                .or(Some(floor)),
+            Then::Cursor if !fresh && self.cursor.is_some() => self.cursor,
+            _ => self.seen_or(head, gap.cause),
+        };
+        self.next = if fresh {
+            Next::Fresh(gap, self.cursor)
+        } else {
+            Next::Read
+        };
+    }
+
+    /// The delivered `head`; or what the connection has seen beyond it, if that is known to be so.
+    fn seen_or(&self, head: Option<Position>, cause: GapCause) -> Option<Position> {
+        match cause {
+            GapCause::Unknown | GapCause::Epoch | GapCause::Ahead => head,
+            _ => match self.cursor.zip(head) {
+                Some((cursor, head)) if cursor > head => Some(cursor),
+                Some((cursor, head)) if cursor <= head => Some(head),
+                Some((cursor, _)) if self.has_looked => Some(cursor),
+                _ => head,
+            },
         }
     }
 
-    /// How far it has come. Inside the section.
-    pub(crate) fn standing(&self) -> Standing {
-        if self.lost.is_some() || self.must_look || !matches!(self.next, Next::Read) {
+    /// How far it has come; `hole` says whether events were lost after which nothing has been
+    /// delivered yet. Inside the section.
+    pub(crate) fn standing(&self, hole: bool) -> Standing {
+        if self.lost.is_some() || !matches!(self.next, Next::Read) {
             return Standing::Busy;
         }
         let (Some(cursor), Some(passed)) = (self.cursor, self.passed) else {
-            return if self.passed.is_none() {
-                Standing::Done
-            } else {
-                Standing::Busy
+            return match self.passed {
+                Some(_) => Standing::Busy,
+                None => Standing::Done,
             };
         };
-        let done = match cursor.partial_cmp(&passed) {
+        let reached = match cursor.partial_cmp(&passed) {
             Some(order) => order.is_ge(),
             // The history has begun a new epoch, in which nothing has been delivered yet.
-            None => self.looked_for == self.passed,
+            None => self.has_looked && self.looked_for == self.passed,
         };
-        if done {
+        if reached && !self.must_look && (!hole || self.at_end) {
             Standing::Done
+        } else if self.has_looked {
+            Standing::Near(cursor)
         } else {
-            Standing::Reading(cursor)
-        }
-    }
-
-    /// Keeps a frame for this very connection until there is room; `false` where more wait
-    /// than `events` or `bytes`. Inside the section.
-    pub(crate) fn put_by(&mut self, frame: &Frame, events: usize, bytes: usize) -> bool {
-        let fits = self.own.len() < events && self.own_bytes + frame.len() <= bytes;
-        if fits {
-            self.own_bytes += frame.len();
-            self.own.push_back(frame.clone());
-        }
-        fits
-    }
-
-    /// The first frame for this very connection that waits for room.
-    pub(crate) fn own(&self) -> Option<&Frame> {
-        self.own.front()
-    }
-
-    /// The first of those was queued.
-    pub(crate) fn own_sent(&mut self) {
-        if let Some(frame) = self.own.pop_front() {
-            self.own_bytes -= frame.len();
+            Standing::Far
         }
     }
 }
 
-/// A live connection that has seen what this node hasn't delivered yet: from the history, or on
-/// another node.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Ahead {
-    position: Position,
-    /// The epoch in which this node was then.
-    behind: u64,
-}
-
-impl Ahead {
-    /// A connection at `position`; none if `head` has come as far.
-    pub(crate) fn new(position: Option<Position>, head: Option<Position>) -> Option<Self> {
-        let (position, head) = (position?, head?);
-        let ahead = !(position <= head);
-        ahead.then_some(Self {
-            position,
-            behind: head.epoch(),
-        })
-    }
-
-    pub(crate) const fn position(self) -> Position {
-        self.position
-    }
-
-    /// Whether it has seen the kept event at `position`.
-    pub(crate) fn has_seen(self, position: Position) -> bool {
-        if position.epoch() == self.position.epoch() {
-            position <= self.position
-        } else {
-            position.epoch() == self.behind
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Counted(Arc<AtomicUsize>);
-
-impl Counted {
-    fn new(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(count))
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
+fn is_of_another_epoch(floor: Position, head: Option<Position>) -> bool {
+    head.is_some_and(|head| floor.epoch() != head.epoch())
 }

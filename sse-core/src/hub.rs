@@ -3,6 +3,7 @@
 mod attach;
 mod builder;
 mod catch_up;
+mod catch_ups;
 mod changes;
 mod config;
 mod core;
@@ -42,7 +43,7 @@ pub use self::{
     outcome::{Delivery, OutcomeError, Receipt},
     publish::{PendingReceipt, PublishError},
 };
-use crate::{Bounds, Deliver, HistoryError, Presence, QueueLimits, RouteError, Router};
+use crate::{Bounds, Deliver, HistoryError, Presence, RouteError, Router};
 
 /// Opens streams and pushes events to them.
 ///
@@ -73,7 +74,6 @@ pub(crate) struct HubShared {
     core: Arc<Core>,
     router: Arc<dyn Router>,
     started: OnceCell<()>,
-    queue: QueueLimits,
     deliver: Arc<dyn Deliver>,
 }
 

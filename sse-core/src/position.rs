@@ -35,6 +35,14 @@ impl Position {
         self.sequence
     }
 
+    /// Whether it is `other`, or comes before it; `false` between epochs.
+    pub(crate) fn is_up_to(self, other: Self) -> bool {
+        matches!(
+            self.partial_cmp(&other),
+            Some(Ordering::Less | Ordering::Equal)
+        )
+    }
+
     /// The place right after it.
     pub(crate) const fn next(self) -> Self {
         Self::new(self.epoch, self.sequence.saturating_add(1))

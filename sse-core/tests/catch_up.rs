@@ -271,3 +271,60 @@ async fn a_policy_that_drops_tells_of_it_and_goes_on() {
     assert_eq!(seen[2..], ["3", "4"]);
     assert_eq!((hub.info().gaps, hub.info().dropped), (1, 3));
 }
+
+#[tokio::test]
+async fn what_is_not_kept_does_not_disturb_the_last_stretch() {
+    let hub = Hub::builder().queue(queue(2)).build().unwrap();
+    let start = head(&hub).await;
+    for _ in 0..10 {
+        hub.broadcast(text("0")).await.unwrap();
+    }
+    // One that stalls: meanwhile what is delivered is held for whoever catches up.
+    let stalled = unread(&hub, subscribe("bob", &[]).last_event_id(last(&start))).await;
+    settle().await;
+    hub.broadcast(text("1")).await.unwrap();
+    for _ in 0..2 {
+        hub.broadcast(Event::text("gone").transient())
+            .await
+            .unwrap();
+    }
+    let second = hub.broadcast(text("2")).await.unwrap().position().unwrap();
+    hub.broadcast(text("3")).await.unwrap();
+    let seen = seen_on_return(&hub, "ada", &[], &second.to_string()).await;
+    assert_eq!(seen[1..], ["3", &caught_up(1, 0)]);
+    let third = head(&hub).await;
+    let seen = seen_on_return(&hub, "ada", &[], &third).await;
+    assert_eq!(seen[1..], [caught_up(0, 0)]);
+    drop(stalled);
+}
+
+#[tokio::test]
+async fn what_is_for_the_connection_itself_keeps_its_order() {
+    let hub = Hub::builder().queue(queue(2)).build().unwrap();
+    let id = head(&hub).await;
+    for number in 0..20 {
+        hub.broadcast(text(number.to_string())).await.unwrap();
+    }
+    let mut reader = unread(&hub, subscribe("ada", &[]).last_event_id(last(&id))).await;
+    settle().await;
+    let mut page = Page::default();
+    for number in 0..30 {
+        // Room comes and goes in between.
+        if number % 2 == 0 {
+            page.take(reader.seen());
+        }
+        let own = text(format!("own {number}"));
+        reader.handle.send(own).await.unwrap();
+        if number % 3 == 0 {
+            settle().await;
+        }
+    }
+    page.catch_up(&mut reader).await;
+    let own: Vec<_> = page
+        .seen
+        .iter()
+        .filter(|seen| seen.starts_with("own"))
+        .collect();
+    let all: Vec<_> = (0..30).map(|number| format!("own {number}")).collect();
+    assert_eq!(own, all.iter().collect::<Vec<_>>());
+}

@@ -5,31 +5,30 @@ mod support;
 use sse_core::{Frame, Keep, Lost, Position, Routed, Target};
 use support::{
     log::{Fault, Log, numbers, returning, until_caught_up},
-    resuming::head,
+    resuming::{head, queue},
     settle, subscribe, text, unread,
 };
 
-/// Events of the log that this node's router never delivers.
-fn lose(log: &Log, epoch: u64, sequences: std::ops::RangeInclusive<u64>) {
-    for sequence in sequences {
-        let position = Position::new(epoch, sequence);
-        log.kept.append(&Routed {
-            target: Target::everybody(),
-            frame: Frame::new(&text(sequence.to_string()), Some(position)),
-            ticket: None,
-        });
-    }
-}
-
-fn deliver(log: &Log, epoch: u64, sequence: u64) {
-    let routed = Routed {
+fn routed(epoch: u64, sequence: u64) -> Routed {
+    Routed {
         target: Target::everybody(),
         frame: Frame::new(
             &text(sequence.to_string()),
             Some(Position::new(epoch, sequence)),
         ),
         ticket: None,
-    };
+    }
+}
+
+/// Events of the log that this node's router never delivers.
+fn lose(log: &Log, epoch: u64, sequences: std::ops::RangeInclusive<u64>) {
+    for sequence in sequences {
+        log.kept.append(&routed(epoch, sequence));
+    }
+}
+
+fn deliver(log: &Log, epoch: u64, sequence: u64) {
+    let routed = routed(epoch, sequence);
     log.kept.append(&routed);
     drop(log.deliverer().deliver(&[routed]));
 }
@@ -86,14 +85,7 @@ async fn a_connection_that_is_behind_a_loss_is_told_too() {
     assert_eq!(numbers(&seen), [1, 2, 3, 4]);
     // What it has seen is ignored when this node delivers it at last.
     for sequence in 2..=5 {
-        let routed = Routed {
-            target: Target::everybody(),
-            frame: Frame::new(
-                &text(sequence.to_string()),
-                Some(Position::new(epoch, sequence)),
-            ),
-            ticket: None,
-        };
+        let routed = routed(epoch, sequence);
         drop(log.deliverer().deliver(&[routed]));
     }
     assert_eq!(behind.read(), ["5"]);
@@ -117,4 +109,69 @@ async fn a_log_that_begins_anew_is_told_and_read_from_its_beginning() {
     assert!(seen[0].starts_with(r#"gap {"cause":"epoch""#), "{seen:?}");
     assert_eq!(numbers(&seen), [1, 2, 3]);
     assert_eq!(head(&hub).await, Position::new(next, 3).to_string());
+}
+
+#[tokio::test]
+async fn all_of_a_large_loss_is_read_again_by_whoever_comes() {
+    let log = Log::new();
+    let hub = log.hub().build().unwrap();
+    let id = head(&hub).await;
+    let epoch = id.parse::<Position>().unwrap().epoch();
+    let mut live = unread(&hub, subscribe("ada", &[])).await;
+    deliver(&log, epoch, 1);
+    assert_eq!(live.read(), ["connected", "1"]);
+    lose(&log, epoch, 2..=700);
+    log.deliverer()
+        .lost(Some(Position::new(epoch, 1)), Lost::Backend);
+    // One that comes after the loss, and before anything else is delivered.
+    let mut back = returning(&hub, "bob", &id).await;
+    let mut seen = until_caught_up(&mut live).await;
+    let mut seen_back = until_caught_up(&mut back).await;
+    deliver(&log, epoch, 701);
+    seen.extend(live.read());
+    seen_back.extend(back.read());
+    assert_eq!(numbers(&seen), (2..=701).collect::<Vec<_>>());
+    assert_eq!(numbers(&seen_back), (1..=701).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn the_tail_does_not_stand_for_what_was_lost() {
+    let log = Log::new();
+    let hub = log.hub().queue(queue(1)).build().unwrap();
+    let id = head(&hub).await;
+    let epoch = id.parse::<Position>().unwrap().epoch();
+    for sequence in 1..=5 {
+        deliver(&log, epoch, sequence);
+    }
+    let mut back = returning(&hub, "bob", &id).await;
+    settle().await;
+    lose(&log, epoch, 6..=300);
+    log.deliverer()
+        .lost(Some(Position::new(epoch, 5)), Lost::Backend);
+    for sequence in 301..=310 {
+        deliver(&log, epoch, sequence);
+    }
+    let seen = until_caught_up(&mut back).await;
+    assert_eq!(numbers(&seen), (1..=310).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn whoever_has_seen_more_than_this_node_is_sent_nothing_twice() {
+    let log = Log::new();
+    let hub = log.hub().build().unwrap();
+    let epoch = head(&hub).await.parse::<Position>().unwrap().epoch();
+    for sequence in 1..=2 {
+        deliver(&log, epoch, sequence);
+    }
+    lose(&log, epoch, 3..=5);
+    *log.fault.lock().unwrap() = Some(Fault::Fails);
+    let seen_elsewhere = Position::new(epoch, 4).to_string();
+    let mut back = returning(&hub, "bob", &seen_elsewhere).await;
+    let seen = until_caught_up(&mut back).await;
+    assert_eq!(seen[1], r#"gap {"cause":"backend"}"#);
+    for sequence in 3..=6 {
+        let routed = routed(epoch, sequence);
+        drop(log.deliverer().deliver(&[routed]));
+    }
+    assert_eq!(back.read(), ["5", "6"]);
 }

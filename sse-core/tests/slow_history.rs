@@ -109,6 +109,27 @@ async fn a_history_that_fails_is_told_as_a_gap() {
 }
 
 #[tokio::test]
+async fn a_history_that_always_says_no_is_asked_no_more() {
+    let log = Log::new();
+    let hub = log.hub().queue(queue(1)).build().unwrap();
+    let id = head(&hub).await;
+    *log.fault.lock().unwrap() = Some(Fault::Evicts);
+    hub.broadcast(text("1")).await.unwrap();
+    hub.broadcast(text("2")).await.unwrap();
+    let mut reader = returning(&hub, "ada", &id).await;
+    let seen = until_caught_up(&mut reader).await;
+    assert!(
+        seen[1..seen.len() - 1]
+            .iter()
+            .all(|seen| seen.starts_with("gap")),
+        "{seen:?}"
+    );
+    assert!(seen.len() <= 4, "{seen:?}");
+    hub.broadcast(text("3")).await.unwrap();
+    assert_eq!(reader.read(), ["3"]);
+}
+
+#[tokio::test]
 async fn a_history_that_hangs_holds_up_those_who_ask_it_alone() {
     let log = Log::new();
     let hub = log.hub().build().unwrap();

@@ -53,6 +53,7 @@ fn nanos() -> u128 {
 
 /// The server, in a process of its own: a process has no descriptors for both ends of that many.
 #[test]
+#[expect(clippy::print_stdout, reason = "the other tests read it")]
 #[ignore = "a part of the other tests, which run it as a process"]
 fn serve() {
     let way = match env::var("SSE_STORM_WAY").as_deref() {
@@ -176,6 +177,10 @@ fn percentile(mut of: Vec<Duration>, percent: usize) -> Duration {
     of[(of.len() * percent / 100).min(of.len() - 1)]
 }
 
+#[expect(
+    clippy::print_stdout,
+    reason = "it is what the test is for, at full size"
+)]
 async fn storm(way: &str) {
     let server = Arc::new(Server::start(way).await);
     let delays = Arc::<Mutex<Vec<Duration>>>::default();

@@ -8,6 +8,10 @@ use smallvec::SmallVec;
 use super::Viewer;
 use crate::{ClientId, EventId, GroupName, Scope, Target};
 
+/// What one place takes that is the only one under its name: the name, its entry in the map, and a
+/// list.
+const PLACE: usize = 192;
+
 /// Which kept events can be for whom: the sequences, ascending, by whom they are addressed to.
 #[derive(Debug, Default)]
 pub(super) struct Index {
@@ -51,9 +55,9 @@ impl<K: Clone + Eq + Hash> Lists<K> {
 }
 
 impl Index {
-    /// How many bytes the places of an event for `target` take.
+    /// How many bytes the places of an event for `target` take, at the most.
     pub(super) fn cost(target: &Target) -> usize {
-        size_of::<u64>()
+        PLACE
             * match target.scope() {
                 Scope::Clients(clients) => clients.len(),
                 _ => 1,

@@ -205,7 +205,8 @@ impl State {
                 first.map_or(self.floor, |first| self.before(first))
             }
             Latest::Since(time) => {
-                let first = self.entries.iter().find(|entry| entry.time >= time);
+                let first = self.entries.partition_point(|entry| entry.time < time);
+                let first = self.entries.get(first);
                 first.map_or(self.newest, |first| self.before(first.sequence))
             }
         }
@@ -287,6 +288,11 @@ impl Keep for MemoryHistory {
         // Outlives the lock: what goes is freed outside.
         let mut gone = Gone::new();
         let mut state = self.state.lock();
+        // A calendar that is set back doesn't put later events before earlier ones.
+        let time = state
+            .entries
+            .back()
+            .map_or(time, |last| time.max(last.time));
         state
             .index
             .push(sequence, &kept.target, kept.frame.event_id());

@@ -25,7 +25,7 @@ struct Membership {
 impl Membership {
     /// Positions of another epoch come later than those at which the viewer came and went.
     fn holds_at(&self, position: Position) -> bool {
-        let joined = self.after.is_none_or(|after| !(position <= after));
+        let joined = self.after.is_none_or(|after| !position.is_up_to(after));
         let stays = self.until.is_none_or(|until| position <= until);
         joined && stays
     }
@@ -120,7 +120,7 @@ impl Viewer {
     /// Forgets what ended before `position`, up to where nothing is read any more.
     pub(crate) fn forget_before(&mut self, position: Position) {
         self.memberships
-            .retain(|own| own.until.is_none_or(|until| !(until <= position)));
+            .retain(|own| own.until.is_none_or(|until| !until.is_up_to(position)));
     }
 }
 

@@ -136,7 +136,7 @@ impl Hub {
     /// Dropped midway, nothing is left behind.
     pub async fn subscribe(&self, subscribe: Subscribe) -> Result<Subscription, SubscribeError> {
         let last_event_id = subscribe.last_event_id.clone();
-        let queue = QueueSink::new(self.shared.queue, self.sink_context());
+        let queue = QueueSink::new(self.shared.core.queue, self.sink_context());
         let sink: Arc<dyn EventSink> = Arc::<QueueSink>::clone(&queue);
         let attached = self.attach(subscribe, sink).await?;
         Ok(Subscription {
@@ -220,15 +220,17 @@ impl Start {
         }
     }
 
-    /// What to do first for who catches up, and where it is. Inside the ordered section.
-    fn steps(self, head: Option<Position>) -> Option<(Next, Option<Position>)> {
+    /// What to do first for who catches up, and where it is; whether the epoch of `head` is the only
+    /// one that there can be, or the history may be in another by now.
+    fn steps(self, head: Option<Position>, knows_epoch: bool) -> Option<(Next, Option<Position>)> {
+        let is_old = |own: Position| head.is_none_or(|head| head.epoch() != own.epoch());
         match self {
             Self::Fresh => None,
             Self::CatchUp(next) => Some((next, None)),
-            Self::After(position) if head.is_some_and(|own| own.epoch() == position.epoch()) => {
-                Some((Next::Read, Some(position)))
+            Self::After(position) if knows_epoch && is_old(position) => {
+                Some((Next::Gap(Gap::new(GapCause::Epoch)), None))
             }
-            Self::After(_) => Some((Next::Gap(Gap::new(GapCause::Epoch)), None)),
+            Self::After(position) => Some((Next::Read, Some(position))),
         }
     }
 }
@@ -239,7 +241,7 @@ impl Core {
         let resumes = !matches!(start, Start::Fresh | Start::CatchUp(Next::Latest(_)));
         // What an epoch says, it says for long; the history tells should it change meanwhile.
         let head = self.section.lock().head();
-        let steps = start.steps(head);
+        let steps = start.steps(head, self.knows_epoch);
         let gap = match &steps {
             Some((Next::Gap(gap), _)) => Some(*gap),
             _ => None,
@@ -256,9 +258,9 @@ impl Core {
         let mut section = self.section.lock();
         let head = section.head();
         let place = steps.map(|(next, cursor)| {
-            section.tail.begin(head);
-            let count = self.catch_ups.count();
-            let hand_over = HandOver::new(viewer, next, cursor, head, count);
+            section.begin_tail();
+            let tally = self.catch_ups.tally();
+            let hand_over = HandOver::new(viewer, next, cursor, head, tally);
             Box::new(Place::CatchingUp(hand_over))
         });
         let catches_up = place.is_some();
@@ -279,7 +281,8 @@ impl Core {
         }
         drop(section);
         if catches_up && active {
-            self.catch_ups.arrive(Arc::clone(connection));
+            self.catch_ups.put(Arc::clone(connection));
+            self.catch_ups.notify();
         }
         active
     }

@@ -146,6 +146,7 @@ impl HubBuilder {
     pub fn without_history(mut self) -> Self {
         self.config.history_events = 0;
         self.keep = None;
+        self.log = None;
         self
     }
 
@@ -202,8 +203,10 @@ impl HubBuilder {
         } = self;
         notices.config = config.notices.clone();
         let parts = Parts {
+            queue,
             registry: registry.unwrap_or_else(|| Box::new(MemoryRegistry::new())),
             history,
+            knows_epoch: own,
             fresh_state,
         };
         let sinks = SinkContext::new(notices);
@@ -214,7 +217,6 @@ impl HubBuilder {
                 core,
                 router,
                 started: OnceCell::new(),
-                queue,
             }),
         };
         if own {

@@ -1,16 +1,13 @@
-//! What is done for connections that catch up: reading the history for them, page by page, as their
-//! sinks have room.
+//! What is done for a connection that catches up: reading the history for it, page by page, as its
+//! sink has room.
 
 use std::{
-    collections::VecDeque,
+    error::Error,
     future::{Future, poll_fn},
     sync::Arc,
     task::Poll,
     time::Duration,
 };
-
-use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::sync::{Notify, Semaphore};
 
 use super::{
     core::{Core, guarded},
@@ -18,21 +15,12 @@ use super::{
     wakes::Wakes,
 };
 use crate::{
-    CloseReason, Connection, FreshState, GapCause, History, HistoryError, Kept, Page, PageLimit,
-    Position,
-    foreign::caught_future,
-    hand_over::{Gap, Next, Then},
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    CloseReason, Connection, Frame, FreshState, GapCause, History, HistoryError, Kept, Page,
+    PageLimit, Position,
+    foreign::{caught, caught_future},
+    hand_over::{Gap, HandOver, Next, Then},
+    sync::task::yield_now,
 };
-
-/// How many connections the history is read for at the same time.
-const PAGERS: usize = 16;
-
-/// How many fresh states the application makes at the same time.
-const FRESH_STATES: usize = 32;
 
 /// How much is read at once; while the client has no room, that much is held for it.
 const PAGE: PageLimit = PageLimit {
@@ -40,96 +28,59 @@ const PAGE: PageLimit = PageLimit {
     bytes: 256 * 1024,
 };
 
-/// How long to wait before a history is asked again that hasn't come as far as what was delivered:
-/// twice as long each time.
+/// How long to wait before a history is asked again that hasn't come as far as what was delivered, or
+/// refused what it was asked for: twice as long each time.
 const FIRST_WAIT: Duration = Duration::from_millis(10);
 const LAST_WAIT: Duration = Duration::from_secs(1);
+
+/// How often in a row a history may say that what it is asked for is gone.
+const REFUSALS: u32 = 3;
 
 /// When a client comes back that couldn't be told how things stand; up to three times as late.
 const COME_BACK: Duration = Duration::from_secs(2);
 
-/// The connections of a hub that catch up.
-#[derive(Debug)]
-pub(super) struct CatchUps {
-    arrivals: Mutex<VecDeque<Arc<Connection>>>,
-    arrived: Notify,
-    reads: Semaphore,
-    fresh_states: Semaphore,
-    /// How many there are, for as long as they do.
-    count: Arc<AtomicUsize>,
-}
-
-impl Default for CatchUps {
-    fn default() -> Self {
-        Self {
-            arrivals: Mutex::default(),
-            arrived: Notify::new(),
-            reads: Semaphore::new(PAGERS),
-            fresh_states: Semaphore::new(FRESH_STATES),
-            count: Arc::default(),
-        }
-    }
-}
-
-impl CatchUps {
-    /// Whether there are none: then nothing has to be held for them.
-    pub(super) fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
-    }
-
-    pub(super) const fn count(&self) -> &Arc<AtomicUsize> {
-        &self.count
-    }
-
-    /// Has the hub's task take care of `connection`.
-    pub(super) fn arrive(&self, connection: Arc<Connection>) {
-        self.arrivals.lock().push_back(connection);
-        self.arrived.notify_one();
-    }
-
-    fn arrived(&self) -> VecDeque<Arc<Connection>> {
-        std::mem::take(&mut *self.arrivals.lock())
-    }
-}
-
-/// Takes care of all connections that catch up; never ends. A part of the hub's task.
-pub(super) async fn drive(core: &Arc<Core>) {
-    let mut running = FuturesUnordered::new();
-    loop {
-        for connection in core.catch_ups.arrived() {
-            running.push(CatchUp { core, connection }.run());
-        }
-        tokio::select! {
-            () = core.catch_ups.arrived.notified() => {}
-            Some(()) = running.next() => {}
-        }
-    }
-}
-
-/// One connection that catches up. Dropped midway, as when its runtime ends, it is put back.
-struct CatchUp<'a> {
+/// A catch-up of a connection. Dropped midway, as when its runtime ends, it is put back.
+pub(super) struct CatchUp<'a> {
     core: &'a Arc<Core>,
     connection: Arc<Connection>,
+    /// A connection may catch up again, by another.
+    number: u64,
 }
 
 impl Drop for CatchUp<'_> {
     fn drop(&mut self) {
-        if self.connection.catching_up(|_| ()).is_some() {
-            self.core.catch_ups.arrive(Arc::clone(&self.connection));
+        if self.catching_up(|_| ()).is_ok() {
+            self.core.catch_ups.put(Arc::clone(&self.connection));
+            self.core.catch_ups.notify();
         }
     }
 }
 
-/// It has ended, or its end has been brought about.
+/// The catch-up is over: the connection is live, or has ended.
 struct Over;
 
-impl CatchUp<'_> {
+/// How far one more step has brought it.
+enum Step {
+    Further,
+    /// The history hasn't come as far as what was delivered.
+    NoFurther,
+    /// The history said that what it was asked for is gone.
+    Refused(Gap),
+}
+
+impl<'a> CatchUp<'a> {
+    /// The catch-up that `connection` is in; none if it isn't (any more).
+    pub(super) fn of(core: &'a Arc<Core>, connection: Arc<Connection>) -> Option<Self> {
+        let number = connection.catching_up(|hand_over| hand_over.number())?;
+        Some(Self {
+            core,
+            connection,
+            number,
+        })
+    }
+
     /// Whatever it waits for, it gives up when the connection ends.
-    async fn run(self) {
+    pub(super) async fn run(self) {
         tokio::select! {
             () = self.connection.ended() => {}
             () = self.steps() => {}
@@ -137,36 +88,50 @@ impl CatchUp<'_> {
     }
 
     async fn steps(&self) {
-        let mut wait = FIRST_WAIT;
-        // Whether it is live or has ended, nothing is left to do.
-        while let Some(next) = self.connection.catching_up(|hand_over| hand_over.next()) {
-            let done = match next {
+        let (mut wait, mut refusals) = (FIRST_WAIT, 0);
+        while let Ok(next) = self.catching_up(HandOver::next) {
+            let reads = matches!(next, Next::Read);
+            let step = match next {
                 Next::Locate(_) | Next::Latest(_) => self.find(next).await,
                 Next::Gap(gap) => self.tell_gap(gap).await,
                 Next::Fresh(gap, position) => self.fresh_state(gap, position).await,
-                Next::Read => match self.read().await {
-                    Ok(true) => {
-                        wait = FIRST_WAIT;
-                        Ok(())
-                    }
-                    Ok(false) => {
-                        let clock = &self.core.clock;
-                        clock.sleep_until(clock.now() + wait).await;
-                        wait = LAST_WAIT.min(wait * 2);
-                        Ok(())
-                    }
-                    Err(over) => Err(over),
-                },
+                Next::Read => self.read().await,
             };
-            if done.is_err() {
-                return;
+            match step {
+                Err(Over) => return,
+                Ok(Step::Further) => {
+                    if reads {
+                        (wait, refusals) = (FIRST_WAIT, 0);
+                    }
+                    continue;
+                }
+                Ok(Step::NoFurther) => {}
+                Ok(Step::Refused(gap)) => {
+                    refusals += 1;
+                    // What is kept is gone each time before it is read.
+                    let gap = if refusals < REFUSALS {
+                        gap
+                    } else {
+                        Gap::new(GapCause::Backend)
+                    };
+                    let told = self.catching_up(|it| it.set_next(Next::Gap(gap)));
+                    if told.is_err() {
+                        return;
+                    }
+                    if refusals == 1 {
+                        continue;
+                    }
+                }
             }
+            let clock = &self.core.clock;
+            clock.sleep_until(clock.now() + wait).await;
+            wait = LAST_WAIT.min(wait * 2);
         }
     }
 
     /// Finds where to begin.
-    async fn find(&self, next: Next) -> Result<(), Over> {
-        let viewer = self.catching_up(|hand_over| hand_over.viewer().clone())?;
+    async fn find(&self, next: Next) -> Result<Step, Over> {
+        let viewer = self.catching_up(|it| it.viewer().clone())?;
         let found = self
             .ask(async |history| match next {
                 Next::Locate(id) => history.locate(&id, &viewer).await,
@@ -175,59 +140,36 @@ impl CatchUp<'_> {
             })
             .await;
         let gap = match found {
-            Ok(Some(cursor)) => return self.catching_up(|it| it.read_from(Some(cursor))),
+            Ok(Some(cursor)) => {
+                self.catching_up(|it| it.read_from(Some(cursor)))?;
+                return Ok(Step::Further);
+            }
             Ok(None) => Gap::new(GapCause::Unknown),
             Err(error) => gap_of(&error),
         };
-        self.catching_up(|it| it.set_next(Next::Gap(gap)))
+        self.catching_up(|it| it.set_next(Next::Gap(gap)))?;
+        Ok(Step::Further)
     }
 
     /// Tells of a gap, and decides where it goes on.
-    async fn tell_gap(&self, mut gap: Gap) -> Result<(), Over> {
-        let fresh = self.core.fresh_state.is_some();
-        if gap.then == Then::Floor(None) && !fresh {
+    async fn tell_gap(&self, mut gap: Gap) -> Result<Step, Over> {
+        if gap.then == Then::Floor(None) {
             let bounds = self.ask(async |history| history.bounds().await).await;
             gap.then = bounds.map_or(Then::Live, |bounds| Then::Floor(Some(bounds.floor)));
         }
-        // A gap after each page, with no event in between, would wait without bound.
+        // Nobody is told of gap after gap who doesn't read.
         self.room(1).await?;
         let mut wakes = Wakes::new(self.core);
-        match self.core.gap(&self.connection, gap, &mut wakes) {
-            Switched::NoRoom(bytes) => {
-                drop(wakes);
-                self.room(bytes).await
-            }
-            Switched::Behind | Switched::Live => Ok(()),
-            Switched::Ended => Err(Over),
+        if self.core.gap(&self.connection, gap, &mut wakes) == Switched::Ended {
+            return Err(Over);
         }
+        Ok(Step::Further)
     }
 
     /// Has the application tell how things stand.
-    async fn fresh_state(&self, gap: Gap, position: Option<Position>) -> Result<(), Over> {
+    async fn fresh_state(&self, gap: Gap, position: Option<Position>) -> Result<Step, Over> {
         let core = self.core;
-        let made = {
-            let _turn = core.catch_ups.fresh_states.acquire().await;
-            let Some(hook) = &core.fresh_state else {
-                return self.catching_up(|it| it.read_from(position));
-            };
-            let fresh = FreshState {
-                connection: Arc::clone(&self.connection),
-                cause: gap.cause,
-                position,
-            };
-            let making = caught_future(async { hook.make(fresh).await });
-            tokio::select! {
-                made = making => made.unwrap_or_else(|| Err("it panicked".into())),
-                () = core.clock.sleep_until(core.clock.now() + core.config.fresh_state_deadline) => {
-                    Err("it took too long".into())
-                }
-            }
-        };
-        let frames = made.and_then(|events| {
-            let frames = events.iter().map(|event| core.frame_unkept(event));
-            Ok(frames.collect::<Result<Vec<_>, _>>()?)
-        });
-        let frames = match frames {
+        let frames = match self.make_fresh_state(gap, position).await {
             Ok(frames) => frames,
             Err(error) => {
                 let client = self.connection.client();
@@ -237,57 +179,85 @@ impl CatchUp<'_> {
         };
         let mut wakes = Wakes::new(core);
         for frame in frames {
-            loop {
-                match core.push(&self.connection, &frame, &mut wakes) {
-                    Pushed::Queued => break,
-                    Pushed::NoRoom(bytes) => {
-                        wakes.flush();
-                        self.room(bytes).await?;
-                    }
-                    Pushed::Ended => return Err(Over),
-                }
+            while let Pushed::NoRoom(bytes) = self.push(&frame, &mut wakes)? {
+                wakes.flush();
+                self.room(bytes).await?;
             }
         }
-        self.catching_up(|it| it.read_from(position))
+        self.catching_up(|it| it.read_from(position))?;
+        Ok(Step::Further)
     }
 
-    /// Reads a page and queues it; `false` if the history hasn't come as far as it has to.
-    async fn read(&self) -> Result<bool, Over> {
+    /// The frames of a fresh state; or why there are none.
+    async fn make_fresh_state(
+        &self,
+        gap: Gap,
+        position: Option<Position>,
+    ) -> Result<Vec<Frame>, String> {
+        let core = self.core;
+        let _turn = core.catch_ups.fresh_states.acquire().await;
+        let Some(hook) = &core.fresh_state else {
+            return Ok(Vec::new());
+        };
+        let fresh = FreshState {
+            connection: Arc::clone(&self.connection),
+            cause: gap.cause,
+            position,
+        };
+        let making = caught_future(async { hook.make(fresh).await });
+        let deadline = core.clock.now() + core.config.fresh_state_deadline;
+        let made = tokio::select! {
+            made = making => made.ok_or("it panicked")?,
+            () = core.clock.sleep_until(deadline) => return Err("it took too long".to_owned()),
+        };
+        let events = made.map_err(|error| text_of(&*error))?;
+        let frames = events.iter().map(|event| core.frame_unkept(event));
+        let frames: Result<_, _> = frames.collect();
+        frames.map_err(|error| error.to_string())
+    }
+
+    /// Reads a page and queues it.
+    async fn read(&self) -> Result<Step, Over> {
         // Where all has been read, or the rest is at hand, nothing is asked.
         if self.switch().await? {
-            return Ok(true);
+            return Ok(Step::Further);
         }
-        let Some((after, viewer)) = self.catching_up(|hand_over| hand_over.ask())? else {
-            let gap = Gap::new(GapCause::Unknown);
-            self.catching_up(|hand_over| hand_over.set_next(Next::Gap(gap)))?;
-            return Ok(true);
+        let asked = self.catching_up(|it| it.ask().map(|after| (after, it.viewer().clone())))?;
+        let Some((after, viewer)) = asked else {
+            return Ok(Step::Refused(Gap::new(GapCause::Unknown)));
         };
         let page = self
             .ask(async |history| history.page(after, &viewer, PAGE).await)
             .await;
         let Page { events, looked_to } = match page {
             Ok(page) => page,
-            Err(error) => {
-                self.catching_up(|it| it.set_next(Next::Gap(gap_of(&error))))?;
-                return Ok(true);
-            }
+            Err(error) => return Ok(Step::Refused(gap_of(&error))),
         };
         let mut wakes = Wakes::new(self.core);
+        let mut read_to = looked_to;
         for kept in events {
             if !self.queue(&kept, &mut wakes).await? {
-                return Ok(true);
+                read_to = kept.frame.position().unwrap_or(looked_to);
+                break;
             }
         }
         drop(wakes);
-        self.catching_up(|it| it.looked_to(looked_to))?;
-        let further = self.catching_up(|it| it.cursor() != Some(after))?;
-        Ok(further || self.switch().await?)
+        self.connection.touch(self.core.now_ms());
+        let further = self.catching_up(|it| it.looked_to(after, read_to))?;
+        if further || self.switch().await? {
+            return Ok(Step::Further);
+        }
+        Ok(Step::NoFurther)
     }
 
-    /// Queues an event of a page once there is room; `false` if the page has to be read again.
+    /// Queues an event of a page once there is room; `false` if the rest has to be read again.
     async fn queue(&self, kept: &Kept, wakes: &mut Wakes) -> Result<bool, Over> {
         loop {
-            match self.core.replay(&self.connection, kept, wakes) {
+            let pushed = match self.core.push_own(&self.connection, wakes) {
+                Pushed::Queued => self.core.replay(&self.connection, kept, wakes),
+                pushed => Some(pushed),
+            };
+            match pushed {
                 Some(Pushed::Queued) => return Ok(true),
                 Some(Pushed::NoRoom(bytes)) => {
                     wakes.flush();
@@ -296,6 +266,18 @@ impl CatchUp<'_> {
                 Some(Pushed::Ended) => return Err(Over),
                 None => return Ok(false),
             }
+        }
+    }
+
+    /// Queues a frame that isn't the history's, after what was sent to the connection before.
+    fn push(&self, frame: &Frame, wakes: &mut Wakes) -> Result<Pushed, Over> {
+        let pushed = match self.core.push_own(&self.connection, wakes) {
+            Pushed::Queued => self.core.offer_room(&self.connection, frame, wakes),
+            pushed => pushed,
+        };
+        match pushed {
+            Pushed::Ended => Err(Over),
+            pushed => Ok(pushed),
         }
     }
 
@@ -317,17 +299,21 @@ impl CatchUp<'_> {
 
     /// Waits until a frame of `bytes` would be taken.
     async fn room(&self, bytes: usize) -> Result<(), Over> {
+        let mut waited = false;
         let has_room = poll_fn(|cx| {
             let room = guarded(&self.connection, || {
                 self.connection.sink().poll_room(cx, bytes)
             });
-            room.unwrap_or(Poll::Ready(false))
+            let room = room.unwrap_or(Poll::Ready(false));
+            waited |= room.is_pending();
+            room
         });
-        if has_room.await {
-            Ok(())
-        } else {
-            Err(self.closed())
+        let has_room = has_room.await;
+        if !waited {
+            // Somebody has just made room, or the sink says what isn't so.
+            yield_now().await;
         }
+        if has_room { Ok(()) } else { Err(self.closed()) }
     }
 
     /// Its sink was closed, by whoever: then it has ended.
@@ -353,9 +339,9 @@ impl CatchUp<'_> {
     }
 
     /// Asks the history, when it is this connection's turn.
-    async fn ask<'a, T, F>(
-        &'a self,
-        question: impl FnOnce(&'a dyn History) -> F,
+    async fn ask<'h, T, F>(
+        &'h self,
+        question: impl FnOnce(&'h dyn History) -> F,
     ) -> Result<T, HistoryError>
     where
         F: Future<Output = Result<T, HistoryError>>,
@@ -363,17 +349,26 @@ impl CatchUp<'_> {
         let Some(history) = &self.core.history else {
             return Err(HistoryError::backend("there is no history"));
         };
+        let clock = &self.core.clock;
         let _turn = self.core.catch_ups.reads.acquire().await;
-        let answer = caught_future(async { question(&**history).await }).await;
-        answer.unwrap_or_else(|| Err(HistoryError::backend("it panicked")))
+        let deadline = clock.now() + self.core.config.history_deadline;
+        tokio::select! {
+            answer = caught_future(async { question(&**history).await }) => {
+                answer.unwrap_or_else(|| Err(HistoryError::backend("it panicked")))
+            }
+            () = clock.sleep_until(deadline) => Err(HistoryError::backend("it took too long")),
+        }
     }
 
-    fn catching_up<T>(
-        &self,
-        read: impl FnOnce(&mut crate::hand_over::HandOver) -> T,
-    ) -> Result<T, Over> {
-        self.connection.catching_up(read).ok_or(Over)
+    fn catching_up<T>(&self, read: impl FnOnce(&mut HandOver) -> T) -> Result<T, Over> {
+        let own = |it: &mut HandOver| (it.number() == self.number).then(|| read(it));
+        self.connection.catching_up(own).flatten().ok_or(Over)
     }
+}
+
+/// What an error of the application's or a backend's says.
+fn text_of(error: &(dyn Error + Send + Sync)) -> String {
+    caught(|| error.to_string()).unwrap_or_else(|| "it doesn't say".to_owned())
 }
 
 fn gap_of(error: &HistoryError) -> Gap {
@@ -386,10 +381,7 @@ fn gap_of(error: &HistoryError) -> Gap {
         HistoryError::Epoch { floor } => floored(GapCause::Epoch, *floor),
         HistoryError::Ahead => Gap::new(GapCause::Ahead),
         HistoryError::Backend(source) => {
-            tracing::error!(
-                error = &**source as &dyn std::error::Error,
-                "the history failed"
-            );
+            tracing::error!(error = text_of(&**source), "the history failed");
             Gap::new(GapCause::Backend)
         }
     }

@@ -62,6 +62,9 @@ pub struct HubConfig {
     /// For how long they are kept; for ever by default.
     #[serde(with = "humantime_serde")]
     pub history_age: Option<Duration>,
+    /// How long the history may take to answer; 10 s by default. Then it counts as failed.
+    #[serde(with = "humantime_serde")]
+    pub history_deadline: Duration,
     /// How long the application may take to tell how things stand after a gap; 10 s by default.
     #[serde(with = "humantime_serde")]
     pub fresh_state_deadline: Duration,
@@ -91,6 +94,7 @@ impl Default for HubConfig {
             history_events: history.events.get(),
             history_bytes: history.bytes.get(),
             history_age: history.age,
+            history_deadline: Duration::from_secs(10),
             fresh_state_deadline: Duration::from_secs(10),
             presence_backlog: 1024,
             notices: NoticeConfig::default(),
@@ -163,6 +167,7 @@ impl HubConfig {
             ("reap_after", Some(self.reap_after)),
             ("reap_check", Some(self.reap_check)),
             ("history_age", self.history_age),
+            ("history_deadline", Some(self.history_deadline)),
             ("fresh_state_deadline", Some(self.fresh_state_deadline)),
         ];
         let number = numbers.into_iter().find(|(_, n)| *n == 0);

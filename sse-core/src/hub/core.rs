@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use super::{
     HubConfig,
-    catch_up::CatchUps,
+    catch_ups::CatchUps,
     changes::Changes,
     counters::{Counters, Info},
     cuts::Cuts,
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     Clock, CloseReason, Connection, ConnectionId, Frame, GroupRule, History, Offer, Progress,
-    Registry, SinkContext, Target, WhenFull,
+    QueueLimits, Registry, SinkContext, Target, WhenFull,
     connection::Stage,
     foreign::caught,
     fresh_state::FreshStateHook,
@@ -39,10 +39,13 @@ pub(crate) struct Core {
     /// The registry's, which is always the same.
     pub(super) group_rule: GroupRule,
     pub(super) history: Option<Arc<dyn History>>,
+    /// Whether the history's epoch is the router's own, and not a log's that others write too.
+    pub(super) knows_epoch: bool,
     pub(super) fresh_state: Option<FreshStateHook>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) started: Instant,
     pub(super) when_full: WhenFull,
+    pub(super) queue: QueueLimits,
     pub(super) sinks: SinkContext,
     pub(super) section: Mutex<Section>,
     pub(super) roster: Roster,
@@ -62,8 +65,10 @@ pub(crate) struct Core {
 /// What a hub is made of.
 #[derive(Debug)]
 pub(super) struct Parts {
+    pub(super) queue: QueueLimits,
     pub(super) registry: Box<dyn Registry>,
     pub(super) history: Option<Arc<dyn History>>,
+    pub(super) knows_epoch: bool,
     pub(super) fresh_state: Option<FreshStateHook>,
 }
 
@@ -75,8 +80,10 @@ impl Core {
         sinks: SinkContext,
     ) -> Self {
         let Parts {
+            queue,
             registry,
             history,
+            knows_epoch,
             fresh_state,
         } = parts;
         let intervals = [
@@ -87,10 +94,12 @@ impl Core {
         let shortest = intervals.into_iter().flatten().min().unwrap_or_default();
         let tick = (shortest / 32).clamp(HubConfig::MIN_TICK, Duration::from_secs(1));
         Self {
+            queue,
             group_rule: caught(|| registry.group_rule()).unwrap_or_default(),
             when_full: config.overflow_or_default(history.is_some()).into(),
             registry,
             history,
+            knows_epoch,
             fresh_state,
             started: clock.now(),
             clock,
@@ -139,18 +148,21 @@ impl Core {
         let offer = || connection.sink().try_send(frame, self.when_full);
         let offer = guarded(connection, offer).unwrap_or(Offer::Closed);
         match offer {
-            Offer::Full => {
-                if self.end(connection, CloseReason::Overflow, wakes) {
-                    let again = self.cuts.note(connection.client(), self.clock.now());
-                    self.counters.cut_again.add(u64::from(again));
-                }
-            }
+            Offer::Full => self.cut(connection, wakes),
             Offer::Closed => {
                 self.end(connection, CloseReason::SinkFailed, wakes);
             }
             Offer::Queued { .. } | Offer::Dropped => wakes.wake(connection),
         }
         offer
+    }
+
+    /// Ends a connection whose queue is full.
+    pub(super) fn cut(&self, connection: &Arc<Connection>, wakes: &mut Wakes) {
+        if self.end(connection, CloseReason::Overflow, wakes) {
+            let again = self.cuts.note(connection.client(), self.clock.now());
+            self.counters.cut_again.add(u64::from(again));
+        }
     }
 
     /// Offers one of the library's own events, for which every open sink has room.

@@ -20,7 +20,14 @@ const LAST_RETRY: Duration = Duration::from_secs(60);
 /// Whose connections were cut because their queues were full, so that who is cut again and again
 /// comes back later and later.
 #[derive(Debug, Default)]
-pub(super) struct Cuts(Mutex<HashMap<ClientId, Cut>>);
+pub(super) struct Cuts(Mutex<Remembered>);
+
+#[derive(Debug, Default)]
+struct Remembered {
+    cuts: HashMap<ClientId, Cut>,
+    /// When those were forgotten last that don't count any more.
+    tidied: Option<Instant>,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Cut {
@@ -31,13 +38,15 @@ struct Cut {
 impl Cuts {
     /// Notes a cut; `true` if it isn't the first in a row.
     pub(super) fn note(&self, client: &ClientId, now: Instant) -> bool {
-        let mut cuts = self.0.lock();
+        let mut remembered = self.0.lock();
+        if remembered.cuts.len() >= REMEMBERED.get() && remembered.is_untidy(now) {
+            remembered.tidied = Some(now);
+            remembered.cuts.retain(|_, cut| cut.counts(now));
+        }
+        let cuts = &mut remembered.cuts;
         let before = cuts.get(client).filter(|cut| cut.counts(now)).copied();
         if !cuts.contains_key(client) && cuts.len() >= REMEMBERED.get() {
-            cuts.retain(|_, cut| cut.counts(now));
-            if cuts.len() >= REMEMBERED.get() {
-                return false;
-            }
+            return false;
         }
         let in_a_row = before.map_or(1, |cut| cut.in_a_row.saturating_add(1));
         let cut = Cut {
@@ -51,7 +60,7 @@ impl Cuts {
     /// When to come back a client is told that was cut lately: `spread`, from 0 to 255, keeps apart
     /// those who were cut together.
     pub(super) fn retry(&self, client: &ClientId, now: Instant, spread: u8) -> Option<Duration> {
-        let mut cuts = self.0.lock();
+        let cuts = &mut self.0.lock().cuts;
         let cut = *cuts.get(client)?;
         if !cut.counts(now) {
             // It was told to come back late, and may come back as soon as anybody again.
@@ -62,6 +71,16 @@ impl Cuts {
         let retry = doubled.min(LAST_RETRY);
         let extra = retry.as_millis() as u64 / 4 * u64::from(spread) / 256;
         Some(retry + Duration::from_millis(extra))
+    }
+}
+
+impl Remembered {
+    /// Whether it is worth looking at each of them: hardly ever, because the section waits for it.
+    fn is_untidy(&self, now: Instant) -> bool {
+        let since = self
+            .tidied
+            .map(|tidied| now.saturating_duration_since(tidied));
+        since.is_none_or(|since| since >= IN_A_ROW / 2)
     }
 }
 
@@ -106,9 +125,9 @@ mod tests {
         for number in 0..2 * REMEMBERED.get() {
             cuts.note(&ClientId::new(number.to_string()).unwrap(), now);
         }
-        assert_eq!(cuts.0.lock().len(), REMEMBERED.get());
+        assert_eq!(cuts.0.lock().cuts.len(), REMEMBERED.get());
         let later = now + Duration::from_secs(3_600);
         cuts.note(&ClientId::new("new").unwrap(), later);
-        assert_eq!(cuts.0.lock().len(), 1);
+        assert_eq!(cuts.0.lock().cuts.len(), 1);
     }
 }

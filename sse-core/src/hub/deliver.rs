@@ -10,7 +10,7 @@ use super::{
 use crate::{
     Connection, Deliver, Frame, GapCause, Lost, Offer, Position, Routed, Scope, Viewer,
     connection::Stage,
-    hand_over::{HandOver, Next, Place},
+    hand_over::{HandOver, Next, Place, PutBy},
 };
 
 /// What a delivery came to. Readers are woken when it is dropped.
@@ -50,11 +50,20 @@ impl Deliver for Deliverer {
         if core.catch_ups.is_empty() {
             section.tail.end();
         }
+        let mut arrivals = false;
         for routed in routed {
             let position = routed.frame.position();
             let outcome = if section.advance(position) {
                 section.tail.push(routed);
-                core.deliver_one(routed, now, wakes)
+                if let Some(position) = position
+                    && section.close_hole()
+                {
+                    core.pass_hole(&mut section, position);
+                }
+                core.deliver_one(routed, now, wakes).map_err(|Missed| {
+                    arrivals |= core.tell_missed(&mut section, position, wakes);
+                    OutcomeError::Lost
+                })
             } else {
                 tracing::error!(
                     ?position,
@@ -73,6 +82,9 @@ impl Deliver for Deliverer {
             }
         }
         drop(section);
+        if arrivals {
+            core.catch_ups.notify();
+        }
         if routed.len() > 1 {
             wakes.dedup();
         }
@@ -89,13 +101,15 @@ impl Deliver for Deliverer {
         };
         let mut wakes = Wakes::new(core);
         let mut section = core.section.lock();
+        core.counters.lost.add(1);
         if core.history.is_some() {
-            core.counters.lost.add(1);
+            section.lose();
             core.all_catch_up(&mut section, cause);
         } else {
-            core.tell_lost(cause, None, &mut wakes);
+            core.tell_lost(cause, &mut wakes);
         }
         drop(section);
+        core.catch_ups.notify();
         drop(wakes);
         core.outcomes.lost();
     }
@@ -108,7 +122,7 @@ impl Core {
         routed: &Routed,
         now: u64,
         wakes: &mut Wakes,
-    ) -> Result<Delivery, OutcomeError> {
+    ) -> Result<Delivery, Missed> {
         let mut delivery = Delivery::default();
         let position = routed.frame.position();
         // A frame without a position leaves a client where it was: a heartbeat has to take it on.
@@ -128,11 +142,7 @@ impl Core {
             self.offer_counted(connection, &routed.frame, &mut delivery, wakes);
         });
         self.counters.dropped.add(u64::from(delivery.dropped));
-        if whole {
-            return Ok(delivery);
-        }
-        self.tell_lost(GapCause::Backend, position, wakes);
-        Err(OutcomeError::Lost)
+        if whole { Ok(delivery) } else { Err(Missed) }
     }
 
     fn offer_counted(
@@ -171,62 +181,116 @@ impl Core {
             connection.catching_up(|it| it.skip());
             delivery.skipped += 1;
         } else {
-            let waits = connection.catching_up(|it| it.own().is_some());
-            let pushed = match waits {
-                Some(true) => Pushed::NoRoom(frame.len()),
-                _ => self.offer_room(connection, frame, wakes),
-            };
-            match pushed {
-                Pushed::Queued => delivery.queued += 1,
-                Pushed::Ended => delivery.closed += 1,
-                Pushed::NoRoom(_) => {
-                    let (events, bytes) = (self.config.queue_events, self.config.queue_bytes);
-                    let fits = connection.catching_up(|it| it.put_by(frame, events, bytes));
-                    if fits == Some(true) {
+            self.deliver_alone(connection, frame, delivery, wakes);
+        }
+    }
+
+    /// An event for this one connection, which catches up.
+    fn deliver_alone(
+        &self,
+        connection: &Arc<Connection>,
+        frame: &Frame,
+        delivery: &mut Delivery,
+        wakes: &mut Wakes,
+    ) {
+        let pushed = match self.push_own_in(connection, wakes) {
+            Pushed::Queued => self.offer_room(connection, frame, wakes),
+            pushed => pushed,
+        };
+        match pushed {
+            Pushed::Queued => delivery.queued += 1,
+            Pushed::Ended => delivery.closed += 1,
+            Pushed::NoRoom(_) => {
+                let (limits, full) = (&self.queue, self.when_full);
+                let put_by = connection.catching_up(|it| it.own.put_by(frame, limits, full));
+                match put_by {
+                    Some(PutBy::Waits) => delivery.queued += 1,
+                    Some(PutBy::DroppedOldest(dropped)) => {
                         delivery.queued += 1;
-                    } else {
-                        self.offer_counted(connection, frame, delivery, wakes);
+                        delivery.dropped += dropped;
+                    }
+                    Some(PutBy::Dropped) => delivery.dropped += 1,
+                    Some(PutBy::Full) | None => {
+                        self.cut(connection, wakes);
+                        delivery.closed += 1;
                     }
                 }
             }
         }
     }
 
-    /// Tells every connection that something is missing, at `position` if that has one. Inside the
-    /// ordered section.
-    fn tell_lost(&self, cause: GapCause, position: Option<Position>, wakes: &mut Wakes) {
-        self.counters.lost.add(1);
+    /// Tells every live connection that something is missing. Inside the ordered section.
+    fn tell_lost(&self, cause: GapCause, wakes: &mut Wakes) {
         let gap = self.sinks.notices().gap(cause, None);
         for connection in self.roster.connections() {
             if connection.is_live() {
                 self.counters.gaps.add(1);
                 self.notify(&connection, &gap, wakes);
-            } else if let Some(position) = position {
-                // Who catches up reads it.
-                connection.catching_up(|it| it.pass(position));
             }
+        }
+    }
+
+    /// The event at `position` didn't reach everybody, and nobody knows whom. Inside the ordered
+    /// section; `true` if somebody has begun to catch up.
+    ///
+    /// Who catches up will read it. Who is live is told that something is missing: some have it.
+    fn tell_missed(
+        &self,
+        section: &mut Section,
+        position: Option<Position>,
+        wakes: &mut Wakes,
+    ) -> bool {
+        self.counters.lost.add(1);
+        let Some(position) = position.filter(|_| self.fresh_state.is_some()) else {
+            if let Some(position) = position {
+                self.all_pass(position);
+            }
+            self.tell_lost(GapCause::Backend, wakes);
+            return false;
+        };
+        self.all_pass(position);
+        self.all_live_catch_up(section, GapCause::Backend);
+        true
+    }
+
+    /// What is delivered at `position` is the first after a loss: who catches up has to come as far.
+    /// Inside the ordered section.
+    fn pass_hole(&self, section: &mut Section, position: Position) {
+        self.all_pass(position);
+        if !self.catch_ups.is_empty() {
+            section.tail.begin(Some(position));
+        }
+    }
+
+    fn all_pass(&self, position: Position) {
+        for connection in self.roster.connections() {
+            connection.catching_up(|it| it.pass(position));
         }
     }
 
     /// Has every connection catch up from where it is, since events were lost. Inside the ordered
     /// section.
     fn all_catch_up(&self, section: &mut Section, cause: GapCause) {
-        let head = section.head();
-        section.tail.begin(head);
         for connection in self.roster.connections() {
-            if connection.catching_up(|it| it.lose(cause)).is_some() {
+            connection.catching_up(|it| it.lose(cause));
+        }
+        self.all_live_catch_up(section, cause);
+    }
+
+    fn all_live_catch_up(&self, section: &mut Section, cause: GapCause) {
+        section.begin_tail();
+        let head = section.head();
+        for connection in self.roster.connections() {
+            let stage = connection.stage();
+            if !matches!(stage, Stage::Live | Stage::Ahead) {
                 continue;
             }
-            let (stage, cursor) = (connection.stage(), self.position_of(section, &connection));
-            if !stage.is_active() {
-                continue;
-            }
-            let viewer = self.viewer(&connection);
-            let count = self.catch_ups.count();
-            let mut hand_over = HandOver::new(viewer, Next::Read, cursor, head, count);
+            let cursor = self.position_of(section, &connection);
+            let (viewer, tally) = (self.viewer(&connection), self.catch_ups.tally());
+            let mut hand_over = HandOver::new(viewer, Next::Read, cursor, head, tally);
             hand_over.lose(cause);
             if connection.enter(stage, Some(Box::new(Place::CatchingUp(hand_over)))) {
-                self.catch_ups.arrive(connection);
+                self.catch_ups.put(connection);
             }
         }
     }
@@ -238,6 +302,9 @@ impl Core {
         Viewer::new(connection.id(), client, connection.groups(), rule)
     }
 }
+
+/// An event didn't reach everybody.
+struct Missed;
 
 /// Whether a connection that is ahead has seen the event at `position`; from the first that it
 /// hasn't, it isn't ahead any more.

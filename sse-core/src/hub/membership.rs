@@ -69,8 +69,8 @@ impl Hub {
         let core = self.core();
         let _turn = core.changes.of(connection.id()).await;
         let left = core.registry.leave(connection.id(), &group).await?;
+        core.presence.left(&connection, group.clone());
         core.note_leave(&connection, &group);
-        core.presence.left(&connection, group);
         Ok(left)
     }
 

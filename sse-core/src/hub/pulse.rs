@@ -3,7 +3,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::sync::Notify;
 
 use super::{
-    catch_up,
+    catch_ups,
     core::{Core, millis},
     roster::{Seat, Watch},
     wakes::Wakes,
@@ -100,7 +100,7 @@ async fn run(alive: Alive) {
     tokio::select! {
         () = beats => {}
         () = &mut taking_out => return,
-        () = catch_up::drive(core) => {}
+        () = catch_ups::drive(core) => {}
     }
     tokio::select! {
         () = core.clock.sleep_until(core.clock.now() + FAREWELL) => {

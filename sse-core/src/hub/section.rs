@@ -2,9 +2,9 @@ use std::collections::VecDeque;
 
 use crate::{Kept, Position, Routed};
 
-/// How many of the events that were delivered last the tail holds, and how many bytes of them. It
-/// holds none while nobody catches up.
-const TAIL_EVENTS: usize = 1_024;
+/// How many of the kept events that were delivered last the tail holds, and how many bytes of them.
+/// It holds none while nobody catches up.
+const TAIL_EVENTS: usize = 16 * 1024;
 const TAIL_BYTES: usize = 4 * 1024 * 1024;
 
 /// What the ordered section guards.
@@ -12,6 +12,8 @@ const TAIL_BYTES: usize = 4 * 1024 * 1024;
 pub(super) struct Section {
     /// The last position that was delivered.
     head: Option<Position>,
+    /// Events after the head were lost, and nothing has been delivered since.
+    hole: bool,
     pub(super) tail: Tail,
 }
 
@@ -26,6 +28,29 @@ impl Section {
     /// The last position that was delivered, or that the router started at.
     pub(super) const fn head(&self) -> Option<Position> {
         self.head
+    }
+
+    /// Whether events after the head were lost, and nothing has been delivered since.
+    pub(super) const fn has_hole(&self) -> bool {
+        self.hole
+    }
+
+    /// Notes that events after the head were lost.
+    pub(super) fn lose(&mut self) {
+        self.hole = true;
+        self.tail.end();
+    }
+
+    /// Notes that what is delivered now comes after all that was lost; `false` if nothing was.
+    pub(super) const fn close_hole(&mut self) -> bool {
+        std::mem::replace(&mut self.hole, false)
+    }
+
+    /// Somebody begins to catch up: what is delivered from now on is held.
+    pub(super) fn begin_tail(&mut self) {
+        if !self.hole {
+            self.tail.begin(self.head);
+        }
     }
 
     /// Moves on to `position`; `false` if the order has been there.
@@ -57,9 +82,9 @@ impl Tail {
         self.since = self.since.or(head);
     }
 
-    /// Adds an event that is being delivered.
+    /// Adds an event that is being delivered, if it is kept.
     pub(super) fn push(&mut self, routed: &Routed) {
-        if self.since.is_none() {
+        if self.since.is_none() || routed.frame.position().is_none() {
             return;
         }
         self.bytes += routed.frame.len();
@@ -124,6 +149,39 @@ mod tests {
         assert_eq!(after(&tail, 4).unwrap(), [0; 0]);
         tail.end();
         assert_eq!(after(&tail, 4), None);
+    }
+
+    #[test]
+    fn what_is_not_kept_is_not_held() {
+        let mut tail = Tail::default();
+        tail.begin(Some(Position::new(1, 0)));
+        let event = Event::text("gone").build().unwrap();
+        let transient = Routed {
+            target: Target::everybody(),
+            frame: Frame::new(&event, None),
+            ticket: None,
+        };
+        for sequence in 1..4 {
+            tail.push(&routed(sequence, 1));
+            tail.push(&transient);
+            tail.push(&transient);
+        }
+        assert_eq!(after(&tail, 2).unwrap(), [3]);
+        assert_eq!(tail.events.len(), 3);
+    }
+
+    #[test]
+    fn the_tail_does_not_reach_over_a_hole() {
+        let mut section = Section::default();
+        section.start(Position::new(1, 0));
+        section.begin_tail();
+        section.tail.push(&routed(1, 1));
+        section.advance(Some(Position::new(1, 1)));
+        section.lose();
+        section.begin_tail();
+        assert_eq!(after(&section.tail, 1), None);
+        assert!(section.close_hole());
+        assert!(!section.close_hole());
     }
 
     #[test]

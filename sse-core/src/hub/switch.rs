@@ -59,13 +59,10 @@ impl Core {
         };
         match connection.catching_up(|it| it.admit(&kept.target, position)) {
             None => Some(Pushed::Ended),
-            Some(Admit::ReadAgain) => {
-                connection.catching_up(|it| it.looked_to(position));
-                None
-            }
+            Some(Admit::ReadAgain) => None,
             Some(Admit::Pass) => Some(Pushed::Queued),
             Some(Admit::Send) => {
-                let pushed = self.push(connection, &kept.frame, wakes);
+                let pushed = self.offer_room(connection, &kept.frame, wakes);
                 if pushed == Pushed::Queued {
                     connection.catching_up(|it| it.sent(position));
                     self.counters.replayed.add(1);
@@ -75,27 +72,32 @@ impl Core {
         }
     }
 
-    /// Queues a frame for a connection that catches up, after those for it alone that wait.
-    pub(super) fn push(
-        &self,
-        connection: &Arc<Connection>,
-        frame: &Frame,
-        wakes: &mut Wakes,
-    ) -> Pushed {
-        match self.push_own(connection, wakes) {
-            Pushed::Queued => self.offer_room(connection, frame, wakes),
-            pushed => pushed,
+    /// Queues what was sent to this very connection and waits for room.
+    pub(super) fn push_own(&self, connection: &Arc<Connection>, wakes: &mut Wakes) -> Pushed {
+        if connection.catching_up(|it| it.own.is_empty()) == Some(true) {
+            return Pushed::Queued;
         }
+        // A delivery to it comes before or after.
+        let _section = self.section.lock();
+        self.push_own_in(connection, wakes)
     }
 
-    /// Queues what was sent to this very connection and waits for room.
-    fn push_own(&self, connection: &Arc<Connection>, wakes: &mut Wakes) -> Pushed {
-        while let Some(own) = connection.catching_up(|it| it.own().cloned()).flatten() {
+    /// As [`push_own`](Self::push_own), inside the ordered section.
+    pub(super) fn push_own_in(&self, connection: &Arc<Connection>, wakes: &mut Wakes) -> Pushed {
+        let dropped = connection.catching_up(|it| it.own.take_dropped());
+        if let Some(dropped @ 1..) = dropped {
+            let gap = self.sinks.gap(dropped);
+            self.notify(connection, &gap, wakes);
+        }
+        while let Some(own) = connection
+            .catching_up(|it| it.own.first().cloned())
+            .flatten()
+        {
             let pushed = self.offer_room(connection, &own, wakes);
             if pushed != Pushed::Queued {
                 return pushed;
             }
-            connection.catching_up(|it| it.own_sent());
+            connection.catching_up(|it| it.own.pop());
         }
         Pushed::Queued
     }
@@ -166,42 +168,40 @@ impl Core {
         connection: &Arc<Connection>,
         wakes: &mut Wakes,
     ) -> Switched {
-        let Some(standing) = connection.catching_up(|it| it.standing()) else {
-            return Switched::Ended;
+        let standing = connection.catching_up(|it| it.standing(section.has_hole()));
+        let not_yet = match standing {
+            None => Some(Switched::Ended),
+            Some(Standing::Done) => None,
+            Some(Standing::Near(cursor)) => self.replay_tail(section, connection, cursor, wakes),
+            Some(Standing::Far | Standing::Busy) => Some(Switched::Behind),
         };
-        let done = match standing {
-            Standing::Done => None,
-            Standing::Reading(cursor) => match self.replay_tail(section, connection, cursor, wakes)
-            {
-                Some(pushed) => pushed.into(),
-                None => Some(Switched::Behind),
-            },
-            Standing::Busy => Some(Switched::Behind),
-        };
-        let done = done.or_else(|| self.push_own(connection, wakes).into());
-        done.unwrap_or_else(|| self.go_live(section, connection, wakes))
+        let not_yet = not_yet.or_else(|| self.push_own_in(connection, wakes).into());
+        not_yet.unwrap_or_else(|| self.go_live(section, connection, wakes))
     }
 
-    /// Queues what was delivered after `cursor`; none if the tail doesn't reach back that far, or
-    /// the rest has to be read again.
+    /// Queues what was delivered after `cursor`; none if that was all of it.
     fn replay_tail(
         &self,
         section: &Section,
         connection: &Arc<Connection>,
         cursor: Position,
         wakes: &mut Wakes,
-    ) -> Option<Pushed> {
+    ) -> Option<Switched> {
+        let Some(rest) = section.tail.after(cursor) else {
+            return Some(Switched::Behind);
+        };
         // All of it is for the viewer as it is now.
-        let rest = section.tail.after(cursor)?;
         connection.catching_up(|it| it.ask());
         for kept in rest {
-            match self.replay(connection, kept, wakes)? {
-                Pushed::Queued => {}
-                pushed => return Some(pushed),
+            match self.replay(connection, kept, wakes) {
+                Some(Pushed::Queued) => {}
+                Some(pushed) => return pushed.into(),
+                None => return Some(Switched::Behind),
             }
         }
-        connection.catching_up(|it| section.head().map(|head| it.looked_to(head)));
-        Some(Pushed::Queued)
+        let head = section.head()?;
+        connection.catching_up(|it| it.looked_to(cursor, head));
+        None
     }
 
     /// The switch: from here on what is delivered is offered to it.

@@ -4,8 +4,7 @@ use async_trait::async_trait;
 use smallvec::SmallVec;
 
 use super::{
-    Accepted, Batch, Deliver, KeyMemory, Lost, Pending, Publication, RouteError, Routed, Router,
-    Ticket,
+    Accepted, Batch, Deliver, KeyMemory, Pending, Publication, RouteError, Routed, Router, Ticket,
     ingress::{Ingress, Started},
     memory::Remembered,
 };
@@ -134,33 +133,35 @@ impl Order {
             });
         }
         // Before they are delivered: whoever knows of an event finds it.
-        let whole = self.keep(&routed);
+        self.keep(&routed);
         let delivered = to.deliver(&routed);
-        if !whole {
-            to.lost(
-                routed.last().and_then(|last| last.frame.position()),
-                Lost::Backend,
-            );
-        }
         drop(state);
         drop(delivered);
         Ok(accepted)
     }
 
-    /// Has the history keep what has a position; `false` if it panicked.
-    fn keep(&self, routed: &[Routed]) -> bool {
+    /// Has the history keep what has a position. Should it panic, it begins anew after that: who
+    /// comes back from before is told that something is missing.
+    fn keep(&self, routed: &[Routed]) {
         let Some(history) = &self.history else {
-            return true;
+            return;
         };
-        let kept = routed
+        let has_position = |routed: &&Routed| routed.frame.position().is_some();
+        let append = |routed: &Routed| caught(|| history.append(routed));
+        let whole = routed
             .iter()
-            .filter(|routed| routed.frame.position().is_some());
-        let append = || kept.for_each(|routed| history.append(routed));
-        let whole = caught(append).is_some();
-        if !whole {
-            tracing::error!("the history panicked: an event isn't kept");
+            .filter(has_position)
+            .all(|routed| append(routed).is_some());
+        let last = routed
+            .iter()
+            .rev()
+            .find_map(|routed| routed.frame.position());
+        if let Some(last) = last.filter(|_| !whole) {
+            tracing::error!("the history panicked: it begins anew");
+            if caught(|| history.begin(last)).is_none() {
+                tracing::error!("the history panicked again: what it says is not to be relied on");
+            }
         }
-        whole
     }
 }
 

@@ -32,6 +32,8 @@ pub(crate) enum Fault {
     Fails,
     Panics,
     Hangs,
+    /// Says that whatever it is asked for is gone.
+    Evicts,
 }
 
 impl Log {
@@ -66,6 +68,10 @@ impl Log {
         match fault {
             None => Ok(()),
             Some(Fault::Fails) => Err(HistoryError::backend("away")),
+            Some(Fault::Evicts) => {
+                let floor = self.kept.bounds().await?.newest;
+                Err(HistoryError::Evicted { floor })
+            }
             Some(Fault::Panics) => panic_quietly(),
             Some(Fault::Hangs) => std::future::pending().await,
         }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use shuttle::thread;
 
-use super::super::{Admit, Gap, HandOver, Next, Standing, Then};
+use super::super::{Admit, Gap, HandOver, Next, Standing, Tally, Then};
 use crate::{
     ClientId, ConnectionId, Event, Frame, GapCause, GroupName, GroupRule, History, HistoryError,
     Keep, MemoryHistory, PageLimit, Position, Routed, Target, Viewer, models::now, sync::Mutex,
@@ -48,7 +48,7 @@ pub(super) struct Node {
     tells_state: bool,
     history: MemoryHistory,
     section: Mutex<Section>,
-    count: Arc<crate::sync::atomic::AtomicUsize>,
+    tally: Arc<Tally>,
 }
 
 #[derive(Default)]
@@ -90,7 +90,7 @@ impl Node {
             tells_state,
             history,
             section: Mutex::default(),
-            count: Arc::default(),
+            tally: Arc::default(),
         })
     }
 
@@ -175,7 +175,7 @@ impl Node {
         );
         let head = section.head;
         let cursor = Some(at(0));
-        let hand_over = HandOver::new(viewer, Next::Read, cursor, Some(at(head)), &self.count);
+        let hand_over = HandOver::new(viewer, Next::Read, cursor, Some(at(head)), &self.tally);
         section.hand_over = Some(hand_over);
         if self.mistake == Mistake::OpensWithTheHead {
             section.seen.push(Seen::Claim(head));
@@ -188,7 +188,9 @@ impl Node {
         } else {
             let mut copy = Section::default();
             self.register(&mut copy);
-            let (after, viewer) = copy.hand_over.as_mut().unwrap().ask().unwrap();
+            let hand_over = copy.hand_over.as_mut().unwrap();
+            let after = hand_over.ask().unwrap();
+            let viewer = hand_over.viewer().clone();
             let all = PageLimit {
                 events: 100,
                 bytes: 1_000,
@@ -214,7 +216,7 @@ impl Node {
     fn switch(&self) -> bool {
         let mut section = self.section.lock();
         let head = section.head;
-        let standing = section.hand_over.as_ref().unwrap().standing();
+        let standing = section.hand_over.as_ref().unwrap().standing(false);
         if standing == Standing::Done {
             section.hand_over = None;
             section.live = true;
@@ -224,8 +226,11 @@ impl Node {
     }
 
     fn read(&self) {
-        let asked = self.section.lock().hand_over.as_mut().unwrap().ask();
-        let (after, viewer) = asked.unwrap();
+        let (after, viewer) = {
+            let mut section = self.section.lock();
+            let hand_over = section.hand_over.as_mut().unwrap();
+            (hand_over.ask().unwrap(), hand_over.viewer().clone())
+        };
         let limit = PageLimit {
             events: 1,
             bytes: 1_000,
@@ -246,7 +251,7 @@ impl Node {
                 }
                 Admit::Pass => {}
                 Admit::ReadAgain => {
-                    hand_over.looked_to(position);
+                    hand_over.looked_to(after, position);
                     return;
                 }
             }
@@ -256,7 +261,7 @@ impl Node {
             .hand_over
             .as_mut()
             .unwrap()
-            .looked_to(page.looked_to);
+            .looked_to(after, page.looked_to);
     }
 
     fn gap(&self, floor: Position) {

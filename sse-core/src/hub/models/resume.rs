@@ -6,7 +6,7 @@ use shuttle::thread;
 
 use super::{empties, group, hub, next, still, text};
 use crate::{
-    EventBody, Hub, LastEventId, MemoryHistory, Position, Subscribe, Target,
+    Event, EventBody, Hub, LastEventId, MemoryHistory, Position, Subscribe, Target,
     models::{check, spawn, until, wait},
 };
 
@@ -44,6 +44,8 @@ fn publish(hub: &Hub, texts: &'static [&'static str]) -> thread::JoinHandle<()> 
     thread::spawn(move || {
         for own in texts {
             wait(hub.broadcast(text(own))).unwrap();
+            let transient = Event::text("").transient();
+            wait(hub.send_to("nobody", transient)).unwrap();
         }
     })
 }

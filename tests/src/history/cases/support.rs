@@ -173,28 +173,20 @@ impl Log {
     }
 
     /// What `viewer` reads from the beginning on is at these positions.
-    #[track_caller]
-    pub(crate) fn assert_sees(
-        &self,
-        viewer: &Viewer,
-        expected: &[Position],
-    ) -> impl Future<Output = ()> {
-        self.assert_read(HEAD, viewer, WHOLE, expected)
+    pub(crate) async fn assert_sees(&self, viewer: &Viewer, expected: &[Position]) {
+        self.assert_read(HEAD, viewer, WHOLE, expected).await;
     }
 
     /// What `viewer` reads after `after` in pages of this limit is at these positions.
-    #[track_caller]
-    pub(crate) fn assert_read(
+    pub(crate) async fn assert_read(
         &self,
         after: Position,
         viewer: &Viewer,
         limit: PageLimit,
         expected: &[Position],
-    ) -> impl Future<Output = ()> {
-        async move {
-            let read = self.read(after, viewer, limit).await;
-            assert_positions(after, &read, expected);
-        }
+    ) {
+        let read = self.read(after, viewer, limit).await;
+        assert_positions(after, &read, expected);
     }
 }
 

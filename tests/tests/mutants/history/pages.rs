@@ -240,10 +240,6 @@ impl Broken {
             Some(ForgetsWhatItEvicted) if evicted && after >= self.head() => {
                 return self.inner.page(floor, viewer, limit).await;
             }
-            Some(TakesTheOldestForTheFloor) if evicted && floor != self.head() => {
-                let floor = moved(floor, 1);
-                return Err(HistoryError::Evicted { floor });
-            }
             Some(IsEvictedAtItsFloor) if after == floor && floor != self.head() => {
                 return Err(HistoryError::Evicted { floor });
             }
@@ -257,6 +253,12 @@ impl Broken {
             Err(HistoryError::Epoch { floor }) if self.is(TellsOfAnEpochWithoutItsFloor) => {
                 let floor = Position::new(floor.epoch(), 0);
                 return Err(HistoryError::Epoch { floor });
+            }
+            Err(HistoryError::Evicted { floor })
+                if self.is(TakesTheOldestForTheFloor) && floor != self.head() =>
+            {
+                let floor = moved(floor, 1);
+                return Err(HistoryError::Evicted { floor });
             }
             Err(HistoryError::Ahead) if self.is(IsNeverAhead) => Page {
                 events: Vec::new(),
