@@ -15,6 +15,10 @@ const PACKAGES: &[&str] = &[
     "pkg-config",
 ];
 
+/// Commands that may have come from elsewhere, each with the package that brings it otherwise.
+/// Another's `nodejs` has its own npm, which Debian's would be at odds with.
+const COMMANDS: &[(&str, &str)] = &[("node", "nodejs"), ("npm", "npm")];
+
 /// Installs what is missing.
 ///
 /// # Errors
@@ -22,7 +26,10 @@ const PACKAGES: &[&str] = &[
 /// [`Error::PackagesMissing`] where that takes root or an apt-get that isn't there, and what
 /// [`Step::run`] returns.
 pub(crate) fn install() -> Result<(), Error> {
-    let missing = missing(&installed());
+    let mut missing = missing(&installed());
+    missing.extend(without_command(|command| {
+        ask(command, &["--version"]).is_some_and(|answer| answer.success)
+    }));
     if missing.is_empty() {
         eprintln!("[packages] nothing to do");
         return Ok(());
@@ -63,6 +70,12 @@ fn missing(listing: &str) -> Vec<&'static str> {
         .copied()
         .filter(|package| !is_installed(package))
         .collect()
+}
+
+/// The packages of those commands that don't work.
+fn without_command(works: impl Fn(&str) -> bool) -> impl Iterator<Item = &'static str> {
+    let missing = COMMANDS.iter().filter(move |(command, _)| !works(command));
+    missing.map(|(_, package)| *package)
 }
 
 fn obstacle() -> Option<Obstacle> {
@@ -108,6 +121,12 @@ mod tests {
     #[test]
     fn without_dpkg_everything_is_missing() {
         assert_eq!(missing(""), PACKAGES);
+    }
+
+    #[test]
+    fn a_command_from_elsewhere_will_do() {
+        assert_eq!(without_command(|_| true).count(), 0);
+        assert!(without_command(|command| command == "node").eq(["npm"]));
     }
 
     #[test]

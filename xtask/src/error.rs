@@ -71,6 +71,13 @@ pub(crate) enum Error {
         /// Their names.
         components: Vec<&'static str>,
     },
+    /// A folder's npm packages can't be looked after.
+    NodePackages {
+        /// The folder.
+        folder: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
     /// A cargo tool isn't there in its pinned version.
     ToolMissing {
         /// Its name.
@@ -163,6 +170,9 @@ impl fmt::Display for Error {
                 "the Rust toolchain lacks {} and there is no rustup to add it: install it, then run `cargo xtask setup` again",
                 components.join(" and "),
             ),
+            Self::NodePackages { folder, source } => {
+                write!(f, "can't tell which npm packages {folder} has: {source}")
+            }
             Self::ToolMissing { name, version } => write!(
                 f,
                 "{name} {version} isn't installed: run `cargo xtask setup`"

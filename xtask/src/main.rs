@@ -14,6 +14,7 @@ mod cli;
 mod components;
 mod debian;
 mod error;
+mod npm;
 mod soak;
 mod step;
 mod tasks;

@@ -1,11 +1,12 @@
 //! What each command does, step by step.
 
-use crate::{cargo_tool::CARGO_DENY, components, debian, error::Error, step::Step};
+use crate::{cargo_tool::CARGO_DENY, components, debian, error::Error, npm, step::Step};
 
 /// Installs what the other commands need.
 pub(crate) fn setup() -> Result<(), Error> {
     debian::install()?;
     components::install()?;
+    npm::install()?;
     CARGO_DENY.install()
 }
 
