@@ -2,7 +2,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 use serde_json::json;
-use sse_core::{Delivery, NameError, OutcomeError, PublishError};
+use sse_core::{Delivery, HistoryError, NameError, OutcomeError, PublishError};
 
 /// What the API answers; each framework makes it a response of its own.
 #[derive(Debug)]
@@ -54,9 +54,11 @@ pub(crate) enum Refusal {
     #[error("the Content-Type is not application/json")]
     NotJson,
     #[error(transparent)]
-    Publish(#[from] PublishError),
+    Publish(PublishError),
     #[error(transparent)]
     Outcome(#[from] OutcomeError),
+    #[error(transparent)]
+    History(#[from] HistoryError),
 }
 
 impl Refusal {
@@ -83,7 +85,7 @@ impl Refusal {
                 PublishError::Busy | PublishError::Closed => StatusCode::SERVICE_UNAVAILABLE,
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             },
-            Self::Outcome(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Outcome(_) | Self::History(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -95,6 +97,15 @@ impl Refusal {
             answer.0.headers_mut().insert(header::ALLOW, allow);
         }
         answer
+    }
+}
+
+impl From<PublishError> for Refusal {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::IdNotKept => Self::field("id", error),
+            error => Self::Publish(error),
+        }
     }
 }
 

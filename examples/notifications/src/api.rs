@@ -11,7 +11,7 @@ use serde::{
     Deserialize, Serialize,
     de::{DeserializeOwned, IgnoredAny},
 };
-use sse_core::{ClientId, GroupName, Hub, Target};
+use sse_core::{Bounds, ClientId, GroupName, Hub, Info, Position, Target};
 
 use crate::{
     answer::{Answer, Refusal},
@@ -122,8 +122,39 @@ pub(crate) fn disconnect(hub: &Hub, group: &str, id: &str) -> Result<Answer, Ref
     Ok(Answer::json(&Disconnected { closed }))
 }
 
-pub(crate) fn info(hub: &Hub) -> Answer {
-    Answer::json(&hub.info())
+#[derive(Debug, Serialize)]
+struct InfoAnswer {
+    #[serde(flatten)]
+    info: Info,
+    history: Option<HistoryAnswer>,
+}
+
+/// What the history holds.
+#[derive(Debug, Serialize)]
+struct HistoryAnswer {
+    events: u64,
+    bytes: u64,
+    oldest: Option<String>,
+    newest: String,
+}
+
+impl From<Bounds> for HistoryAnswer {
+    fn from(bounds: Bounds) -> Self {
+        let Bounds { floor, newest, .. } = bounds;
+        let oldest = Position::new(floor.epoch(), floor.sequence().saturating_add(1));
+        Self {
+            events: bounds.events,
+            bytes: bounds.bytes,
+            oldest: (bounds.events > 0).then(|| oldest.to_string()),
+            newest: newest.to_string(),
+        }
+    }
+}
+
+pub(crate) async fn info(hub: &Hub) -> Result<Answer, Refusal> {
+    let history = hub.history().await?.map(HistoryAnswer::from);
+    let info = hub.info();
+    Ok(Answer::json(&InfoAnswer { info, history }))
 }
 
 /// Which part of a list to answer with: what comes after a name, and how many.

@@ -1,9 +1,9 @@
 use std::{net::IpAddr, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
-use sse_core::{BuildError, Hub};
+use sse_core::{BuildError, Hub, HubConfig};
 
-/// A notification server with a page for the three send modes; everything in memory.
+/// A notification server with a page for the three send modes and resuming; everything in memory.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub struct Args {
@@ -26,6 +26,15 @@ pub struct Args {
     /// After how long a stream that nobody reads is closed.
     #[arg(long, env = "SSE_REAP_AFTER", default_value = "90s", value_parser = humantime::parse_duration)]
     pub reap_after: Duration,
+
+    /// How many events are kept for clients that come back; 0 for none.
+    #[arg(
+        long,
+        env = "SSE_HISTORY",
+        default_value_t = 10_000,
+        value_name = "EVENTS"
+    )]
+    pub history: usize,
 
     /// What to do instead of serving.
     #[command(subcommand)]
@@ -55,10 +64,11 @@ impl Args {
     ///
     /// A setting makes no sense.
     pub fn hub(&self) -> Result<Hub, BuildError> {
-        Hub::builder()
-            .heartbeat(self.heartbeat)
-            .reap_after(self.reap_after)
-            .build()
+        let mut config = HubConfig::default();
+        config.heartbeat = Some(self.heartbeat);
+        config.reap_after = self.reap_after;
+        config.history_events = self.history;
+        Hub::builder().config(config).build()
     }
 }
 

@@ -100,8 +100,8 @@ fn disconnect(
 }
 
 #[handler]
-fn info(Data(hub): Data<&Hub>) -> Answer {
-    api::info(hub)
+async fn info(Data(hub): Data<&Hub>) -> Result<Answer, Refusal> {
+    api::info(hub).await
 }
 
 #[handler]

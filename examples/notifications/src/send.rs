@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use sse_core::{
     ClientId, ConflationKey, ConnectionId, Event, EventBuilder, EventError, EventId, EventName,
-    GroupName, Hub, IdempotencyKey, NameError, Target,
+    GroupName, Hub, IdempotencyKey, NameError, PublishError, Target,
 };
 
 use crate::answer::{Refusal, Sent};
@@ -107,7 +107,7 @@ impl SendRequest<'_> {
 fn built(event: EventBuilder) -> Result<Event, Refusal> {
     event
         .build()
-        .map_err(|error: EventError| Refusal::Publish(error.into()))
+        .map_err(|error: EventError| PublishError::from(error).into())
 }
 
 /// Leaves out the connection of that id, or else the client.

@@ -44,7 +44,7 @@ pub fn app(hub: Hub) -> impl Filter<Extract = (impl Reply,), Error = Infallible>
         .map(|[group, id]: [String; 2], hub| api::disconnect(&hub, &group, &id));
     let info = warp::path!("info")
         .and(get.clone())
-        .map(|hub| api::info(&hub));
+        .then(|hub| async move { api::info(&hub).await });
     let groups = warp::path!("groups")
         .and(get.clone())
         .and(query())

@@ -3,6 +3,8 @@
 #[macro_use]
 #[path = "support/frameworks.rs"]
 mod frameworks;
+#[path = "api/history.rs"]
+mod history;
 #[path = "api/streams.rs"]
 mod streams;
 mod support;
@@ -12,6 +14,7 @@ use std::time::Duration;
 use frameworks::Framework;
 use serde_json::{Value, json};
 use sse_conformance::{Dispatched, StreamClient, request};
+use sse_core::Position;
 use support::Server;
 
 on_each_framework! {
@@ -42,8 +45,17 @@ impl Server {
         self.done("GET", path, "").await
     }
 
+    /// Sends what is kept; returns the answer without its position, and that.
+    async fn send_kept(&self, body: impl ToString) -> (Value, String) {
+        let mut answer = self.done("POST", "/send", &body.to_string()).await;
+        let position = answer["position"].take();
+        let text = position.as_str().unwrap_or_default();
+        assert!(text.parse::<Position>().is_ok(), "{position}");
+        (answer, text.to_owned())
+    }
+
     async fn send(&self, body: &Value) -> Value {
-        self.done("POST", "/send", &body.to_string()).await
+        self.send_kept(body).await.0
     }
 
     /// Sends to everybody, and expects that it is for `streams` of them.
@@ -77,11 +89,11 @@ async fn opening(client: &mut StreamClient) -> Value {
     serde_json::from_str(&event.data).unwrap()
 }
 
-/// The answer where `n` streams got it.
+/// The answer where `n` streams got it, without its position.
 fn sent(n: u32) -> Value {
     json!({
-        "position": null, "duplicate": false,
-        "matched": n, "queued": n, "replaced": 0, "dropped": 0, "closed": 0,
+        "position": null, "duplicate": false, "matched": n, "queued": n, "replaced": 0,
+        "dropped": 0, "closed": 0, "passed": 0, "skipped": 0,
     })
 }
 
@@ -114,7 +126,7 @@ async fn a_send_reaches_those_it_is_for_and_nobody_else(on: Framework) {
         ids.push(opening["connection_id"].clone());
     }
     // What to send, and the streams that get it, by their place in `paths`.
-    let sends: [(Value, &[usize]); 20] = [
+    let sends: [(Value, &[usize]); 19] = [
         (json!({"client": "ada"}), &[0, 1]),
         (json!({"client": "ada", "group": "red"}), &[1]),
         (json!({"client": "bob", "group": "red"}), &[]),
@@ -143,7 +155,6 @@ async fn a_send_reaches_those_it_is_for_and_nobody_else(on: Framework) {
             json!({"clients": ["ada", "bob"], "except": ids[0]}),
             &[1, 2],
         ),
-        (json!({"group": "red", "transient": true}), &[1, 3, 4]),
     ];
     let mut expected = vec![Vec::new(); paths.len()];
     for (mut body, to) in sends {
@@ -152,6 +163,11 @@ async fn a_send_reaches_those_it_is_for_and_nobody_else(on: Framework) {
         let answer = server.send(&body).await;
         assert_eq!(answer, sent(to.len().try_into().unwrap()), "{data}");
         to.iter().for_each(|&n| expected[n].push(data.clone()));
+    }
+    let transient = json!({"group": "red", "transient": true, "data": "not kept"}).to_string();
+    assert_eq!(server.done("POST", "/send", &transient).await, sent(3));
+    for n in [1, 3, 4] {
+        expected[n].push("not kept".to_owned());
     }
     server.broadcast("the end", 5).await;
     for (client, (path, expected)) in clients.iter_mut().zip(paths.iter().zip(expected)) {
@@ -165,16 +181,20 @@ async fn a_send_reaches_those_it_is_for_and_nobody_else(on: Framework) {
 async fn the_fields_of_an_event_stand_on_the_wire(on: Framework) {
     let server = on.start(&[]).await;
     let (mut ada, _) = server.stream("/g/ada").await;
+    let mut positions = Vec::new();
     for body in [
         json!({"event": "größe 🦀", "id": "42 43", "retry": 1500, "data": "x"}),
         json!({"data": "y"}),
         json!({"event": "message", "id": "44", "data": "z"}),
     ] {
-        assert_eq!(server.send(&body).await, sent(1));
+        let (answer, position) = server.send_kept(body).await;
+        assert_eq!(answer, sent(1));
+        positions.push(position);
     }
     let named = dispatched("größe 🦀", "x", "42 43");
     assert_eq!(ada.next_event().await, named);
-    assert_eq!(ada.next_event().await, dispatched("message", "y", "42 43"));
+    let unnamed = dispatched("message", "y", &positions[1]);
+    assert_eq!(ada.next_event().await, unnamed);
     assert_eq!(ada.next_event().await, dispatched("message", "z", "44"));
     assert_eq!(ada.stream().retry(), Some(Duration::from_millis(1500)));
     assert_eq!(ada.stream().ignored(), [""; 0]);
@@ -211,9 +231,10 @@ async fn a_string_goes_as_it_is_and_anything_else_as_json(on: Framework) {
         ),
     ] {
         let body = format!(r#"{{"client": "ada", "data": {json} }}"#);
-        assert_eq!(server.done("POST", "/send", &body).await, sent(1), "{json}");
+        let (answer, position) = server.send_kept(body).await;
+        assert_eq!(answer, sent(1), "{json}");
         let event = ada.next_event().await;
-        assert_eq!(event, dispatched("message", data, ""), "{json}");
+        assert_eq!(event, dispatched("message", data, &position), "{json}");
     }
 }
 
@@ -239,8 +260,12 @@ async fn what_has_the_same_key_and_target_is_delivered_once(on: Framework) {
     let mut duplicate = sent(0);
     duplicate["duplicate"] = json!(true);
     let first = json!({"client": "ada", "key": "k1", "data": "first"});
-    assert_eq!(server.send(&first).await, sent(1));
-    assert_eq!(server.send(&first).await, duplicate);
+    let (answer, position) = server.send_kept(&first).await;
+    assert_eq!(answer, sent(1));
+    assert_eq!(
+        server.send_kept(&first).await,
+        (duplicate.clone(), position)
+    );
     let other_data = json!({"client": "ada", "key": "k1", "data": "never"});
     assert_eq!(server.send(&other_data).await, duplicate);
     for body in [

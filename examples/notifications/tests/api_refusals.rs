@@ -234,6 +234,10 @@ async fn json_that_is_no_send_is_a_422(on: Framework) {
             "id: event id starts or ends with white space",
         ),
         (r#"{"id":"~7","data":1}"#, "id: event id starts with '~'"),
+        (
+            r#"{"id":"7","transient":true,"data":1}"#,
+            "id: an event with an id has to be kept",
+        ),
         (r#"{"client":"\u0007","data":1}"#, control),
         (
             &deep_client,

@@ -116,6 +116,8 @@ async fn the_environment_sets_what_no_argument_does() {
     fails(&[], &reap_after, "reap_after must not be zero").await;
     let line = "error: invalid value 'x' for '--port <PORT>': invalid digit found in string";
     refuses(&[], &[("SSE_PORT", "x")], line).await;
+    let line = "error: invalid value '-1' for '--history <EVENTS>': invalid digit found in string";
+    refuses(&[], &[("SSE_HISTORY", "-1")], line).await;
 }
 
 #[tokio::test]

@@ -90,14 +90,17 @@ async fn info_says_what_happens(on: Framework) {
             "connections": connections, "clients": clients, "groups": groups,
             "published": {"unicast": 0, "group": group, "broadcast": broadcast},
             "delivered": delivered, "dropped": 0, "queued": 0,
-            "reaped": 0, "heartbeats": 0, "lost": 0,
+            "reaped": 0, "heartbeats": 0, "lost": 0, "catching_up": 0, "resumes": 0,
+            "replayed": 0, "gaps": 0, "duplicates": 0, "cut_again": 0,
         })
     };
     let without_uptime = |mut info: Value| {
-        let uptime = info.as_object_mut().unwrap().remove("uptime_s");
+        let fields = info.as_object_mut().unwrap();
+        let uptime = fields.remove("uptime_s");
         assert!(uptime.is_some_and(|uptime| uptime.is_u64()));
-        let ended = info.as_object_mut().unwrap().remove("ended");
+        let ended = fields.remove("ended");
         assert!(ended.is_some_and(|ended| ended["client_gone"].is_u64()));
+        assert!(fields.remove("history").is_some());
         info
     };
     let info = server.get("/info").await;
