@@ -100,11 +100,16 @@ function showAnswer(answer) {
   showResult(true, summarize(answer), ...chips);
 }
 
-function summarize({ duplicate, matched, queued, replaced, dropped, closed }) {
+function summarize({ position, duplicate, matched, queued, passed, skipped, replaced, dropped, closed }) {
   if (duplicate) return 'A duplicate: this idempotency key has been sent before, so nothing was sent again.';
-  if (matched === 0) return 'Nobody matched: no such stream is open right now.';
+  if (matched === 0) {
+    const kept = position === null ? 'It is not kept.' : 'It is kept for those who come back.';
+    return `Nobody matched: no such stream is open right now. ${kept}`;
+  }
   const outcomes = [
     `queued for ${queued}`,
+    passed && `${passed} will read it while catching up`,
+    skipped && `skipped for ${skipped} that ${skipped === 1 ? 'catches' : 'catch'} up`,
     replaced && `replaced ${replaced} waiting`,
     dropped && `dropped ${dropped}`,
     closed && `closed ${closed}`,
@@ -119,17 +124,19 @@ function showModeFields() {
   });
 }
 
-function reaches({ client, groups }) {
+function reaches({ client, groups, isAway }) {
   const wanted = target();
+  if (isAway && sendForm.elements.transient.checked) return false;
   if (client === byId('send-except').value.trim()) return false;
   if (wanted.client !== undefined) return wanted.client === client;
   return wanted.group === undefined || groups.includes(wanted.group);
 }
 
 function showReach() {
-  const reached = board.markTargets(reaches);
+  const { now, later } = board.markTargets(reaches);
+  const andLater = later ? `, and ${later} more on return` : '';
   byId('send-reach').textContent = board.size
-    ? `Reaches ${reached} of the ${plural(board.size, 'stream')} on this page.`
+    ? `Reaches ${now} of the ${plural(board.size, 'stream')} on this page${andLater}.`
     : 'No stream is open on this page.';
 }
 
@@ -196,8 +203,9 @@ function showServerStatus(up) {
 
 async function pollInfo() {
   try {
-    const { published, uptime_s: seconds, ...counters } = await api.info();
+    const { published, history, uptime_s: seconds, ...counters } = await api.info();
     showNumbers(counters, 'info-');
+    showNumbers(history ?? { events: 'off' }, 'info-history-');
     showNumbers(published, 'info-published-');
     byId('info-uptime').textContent = uptime(seconds);
     showServerStatus(true);

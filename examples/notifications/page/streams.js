@@ -4,7 +4,15 @@ export const MAX_STREAMS = 5;
 export const EVENT_NAMES = ['message', 'notification', 'alert', 'chat', 'progress'];
 
 const LOG_LENGTH = 100;
-const CONTROL_EVENTS = ['connected', 'heartbeat', 'gap'];
+const CONTROL_EVENTS = ['connected', 'caught-up', 'heartbeat', 'gap'];
+const GAP_CAUSES = new Map([
+  ['unknown', 'the server does not know the last event id'],
+  ['evicted', 'the server no longer keeps events that old'],
+  ['epoch', 'the server has been started anew'],
+  ['ahead', 'the last event id is ahead of the server'],
+  ['backend', 'the history failed'],
+  ['overflow', 'the queue was full'],
+]);
 
 /** The stream cards of this page. `onChange` is told when a card comes, goes, or changes its status or groups. */
 export class StreamBoard {
@@ -49,11 +57,12 @@ export class StreamBoard {
     this.#cards.forEach((card) => card.listenFor(eventName));
   }
 
-  /** Outlines the open cards that `reaches` picks and returns how many those are. */
+  /** Outlines the cards that `reaches` picks: how many get it now, and how many when they are back. */
   markTargets(reaches) {
-    const targets = [...this.#cards].filter((card) => card.isOpen && reaches(card));
+    const targets = [...this.#cards].filter((card) => (card.isOpen || card.isAway) && reaches(card));
     this.#cards.forEach((card) => card.element.classList.toggle('target', targets.includes(card)));
-    return targets.length;
+    const now = targets.filter((card) => card.isOpen).length;
+    return { now, later: targets.length - now };
   }
 
   owns(client, group) {
@@ -67,6 +76,8 @@ class StreamCard {
   #listening;
   #callbacks;
   #lastEventId = '';
+  #catchingUp = false;
+  #hasGap = false;
   #heartbeats = 0;
 
   constructor(client, group, eventNames, callbacks) {
@@ -86,7 +97,7 @@ class StreamCard {
     card.querySelector('.stream-group bdi').textContent = this.group;
     card.querySelector('.log').setAttribute('aria-label', `Events of ${this.client} in ${this.group}`);
     card.querySelector('.stream-close').addEventListener('click', () => this.close());
-    card.querySelector('.stream-disconnect').addEventListener('click', () => this.#disconnect());
+    card.querySelector('.stream-cut').addEventListener('click', () => this.#cut());
     card.querySelector('.stream-reconnect').addEventListener('click', () => this.connect());
     return card;
   }
@@ -96,19 +107,26 @@ class StreamCard {
   }
 
   connect() {
+    this.#showLastId('');
     this.#setStatus('connecting');
     this.#listening = new Set();
     this.#source = new EventSource(streamUrl(this.group, this.client));
     this.#source.onopen = () => this.#setStatus('open');
     this.#source.onerror = (event) => this.#onError(event);
     this.#source.addEventListener('connected', (event) => this.#onConnected(event));
-    this.#source.addEventListener('heartbeat', () => this.#onHeartbeat());
+    this.#source.addEventListener('caught-up', (event) => this.#onCaughtUp(event));
+    this.#source.addEventListener('heartbeat', (event) => this.#onHeartbeat(event));
     this.#source.addEventListener('gap', (event) => this.#onGap(event));
     this.#eventNames.forEach((name) => this.listenFor(name));
   }
 
   get isOpen() {
     return this.element.dataset.status === 'open';
+  }
+
+  /** Whether it comes back and says what it saw last, so that it gets what it misses meanwhile. */
+  get isAway() {
+    return this.element.dataset.status === 'reconnecting' && this.#lastEventId !== '';
   }
 
   listenFor(eventName) {
@@ -124,12 +142,12 @@ class StreamCard {
     this.#callbacks.removed();
   }
 
-  async #disconnect() {
+  async #cut() {
     try {
       const { closed } = await api.disconnect(this.group, this.client);
-      this.#note(`Asked the server to disconnect: it closed ${plural(closed, 'stream')}. EventSource reconnects by itself.`);
+      this.#note(`The server cut ${plural(closed, 'stream')}. EventSource comes back in about three seconds: send something meanwhile.`);
     } catch (error) {
-      this.#note(`Could not disconnect: ${error.message}`);
+      this.#note(`Could not cut it: ${error.message}`);
     }
   }
 
@@ -138,7 +156,9 @@ class StreamCard {
     this.#find('.stream-status').dataset.status = status;
     this.#find('.stream-status').textContent = status;
     this.#find('.stream-reconnect').hidden = status !== 'closed';
-    this.#find('.stream-disconnect').hidden = status === 'closed';
+    this.#find('.stream-cut').hidden = status === 'closed';
+    this.#find('.stream-cut').disabled = status !== 'open';
+    if (status === 'reconnecting') this.#showAway();
     this.#callbacks.changed();
   }
 
@@ -153,12 +173,26 @@ class StreamCard {
   #onConnected(event) {
     const { connection_id: connection, groups, resume } = parseJson(event.data) ?? {};
     if (Array.isArray(groups)) this.groups = groups;
+    this.#catchingUp = resume === 'replaying' || resume === 'gap';
+    this.#hasGap = false;
+    if (this.#catchingUp) this.#showResume('catching-up', 'Catching up');
+    else this.#showResume('fresh', 'A fresh stream: nothing to catch up on');
     const parts = [connection && `connection ${connection}`, resume && `resume: ${asText(resume)}`];
     this.#log(event, parts.filter(Boolean).join(', ') || event.data);
     this.#callbacks.changed();
   }
 
-  #onHeartbeat() {
+  #onCaughtUp(event) {
+    const { replayed = 0, skipped = 0 } = parseJson(event.data) ?? {};
+    const counts = `${asText(replayed)} replayed, ${asText(skipped)} skipped`;
+    this.#catchingUp = false;
+    if (this.#hasGap) this.#showResume('gap', `Caught up after a gap: ${counts}`);
+    else this.#showResume('caught-up', `Caught up: ${counts}`);
+    this.#log(event, counts);
+  }
+
+  #onHeartbeat(event) {
+    this.#takeId(event);
     this.#heartbeats += 1;
     this.#find('.heartbeats span').replaceChildren(
       textElement('b', '', this.#heartbeats),
@@ -169,8 +203,11 @@ class StreamCard {
 
   #onGap(event) {
     const { cause, dropped } = parseJson(event.data) ?? {};
-    const missed = dropped === undefined ? 'Some events' : plural(dropped, 'event');
-    this.#log(event, `${missed} missed on this stream${cause ? ` (${asText(cause)})` : ''}.`);
+    const missed = dropped === undefined ? 'Something is' : `${plural(dropped, 'event')} ${dropped === 1 ? 'is' : 'are'}`;
+    const why = GAP_CAUSES.get(cause) ?? asText(cause);
+    this.#hasGap = true;
+    this.#showResume('gap', `Gap: ${why}`);
+    this.#log(event, `${missed} missing here: ${why}.`);
   }
 
   #onMessage(event) {
@@ -182,6 +219,7 @@ class StreamCard {
   #log(event, text, delay) {
     const entry = fromTemplate('entry-template');
     entry.dataset.event = event.type;
+    entry.querySelector('.entry-replayed').hidden = !this.#catchingUp || CONTROL_EVENTS.includes(event.type);
     entry.querySelector('.entry-event').textContent = event.type;
     entry.querySelector('.entry-data').textContent = text;
     entry.querySelector('.entry-meta').append(...this.#meta(event, delay));
@@ -191,7 +229,7 @@ class StreamCard {
   #meta(event, delay) {
     const id = this.#takeId(event);
     const parts = [];
-    if (id) parts.push(textElement('span', 'entry-id', `id ${id}`), ' ');
+    if (id) parts.push(idElement(id), ' ');
     if (delay !== undefined) parts.push(textElement('span', 'entry-delay', `${delay} ms`));
     return parts;
   }
@@ -199,8 +237,24 @@ class StreamCard {
   // `lastEventId` sticks to later events that carry no id of their own.
   #takeId({ lastEventId }) {
     if (lastEventId === this.#lastEventId) return '';
-    this.#lastEventId = lastEventId;
+    this.#showLastId(lastEventId);
     return lastEventId;
+  }
+
+  #showLastId(id) {
+    this.#lastEventId = id;
+    this.#find('.last-id').textContent = id || 'none';
+  }
+
+  #showAway() {
+    if (this.isAway) this.#showResume('away', 'Away: what is kept meanwhile follows on return');
+    else this.#showResume('away', 'Away: what is sent meanwhile is missed');
+  }
+
+  #showResume(state, text) {
+    const resume = this.#find('.resume');
+    resume.dataset.resume = state;
+    resume.textContent = text;
   }
 
   #note(text) {
@@ -222,7 +276,14 @@ function parseJson(text) {
   }
 }
 
-const asText = (value) => (typeof value === 'string' ? value : JSON.stringify(value));
+const asText = (value) => (typeof value === 'string' ? value : String(JSON.stringify(value)));
+
+/** The id of an event; of a position most of the epoch is left out, which is the same in all. */
+function idElement(id) {
+  const element = textElement('span', 'entry-id', `id ${id.replace(/^(~[0-9a-f]{4})[0-9a-f]{12}\./, '$1…')}`);
+  element.title = id;
+  return element;
+}
 
 /** This page sends `{"text", "sent_at"}`; whatever else comes is shown as it is. */
 function readTimed(data) {

@@ -24,6 +24,8 @@ on_each_framework! {
     the_page_shows_the_three_send_modes,
     text_from_others_never_becomes_html,
     a_disconnected_stream_comes_back_by_itself,
+    a_stream_that_is_cut_gets_what_it_missed,
+    what_is_missing_is_shown,
 }
 
 /// How long the browser may take for anything.
@@ -40,7 +42,12 @@ impl Browser {
     /// Runs `test` on a new server's page, with no stream yet. The browser ends with it, however
     /// it ends.
     async fn run(on: Framework, test: impl AsyncFnOnce(&Self)) {
-        let server = on.start(&[]).await;
+        Self::run_with(on, &[], test).await;
+    }
+
+    /// The same, with these arguments for the server.
+    async fn run_with(on: Framework, args: &[&str], test: impl AsyncFnOnce(&Self)) {
+        let server = on.start(args).await;
         let browser = Self::open(&server).await;
         let tested = AssertUnwindSafe(test(&browser)).catch_unwind().await;
         browser.page.close().await.expect("the browser ends");
@@ -156,6 +163,25 @@ impl Browser {
         assert_eq!(self.received(client).await, expected, "{client}");
     }
 
+    /// The texts of the notifications in a stream's log that are marked as replayed, newest first.
+    async fn replayed(&self, client: &str) -> Vec<String> {
+        let marked = ".entry:has(.entry-replayed:not([hidden])) .entry-data";
+        let css = format!("{} {marked}", card(client));
+        let mut texts = Vec::new();
+        for entry in self.page.find_all(Locator::Css(&css)).await.unwrap() {
+            texts.push(entry.text().await.unwrap());
+        }
+        texts
+    }
+
+    /// Has the server cut a stream, and waits until the page has seen it.
+    async fn cut(&self, client: &str) {
+        self.click(&format!("{} .stream-cut", card(client))).await;
+        let away = format!(r#"{}[data-status="reconnecting"]"#, card(client));
+        self.find(&away).await;
+    }
+
+    /// Waits until an element shows this text.
     async fn counter(&self, css: &str, expected: &str) {
         let counts = tokio::time::timeout(PATIENCE, async {
             while self.find(css).await.text().await.unwrap() != expected {
@@ -216,21 +242,50 @@ async fn the_page_shows_the_three_send_modes(on: Framework) {
     .await;
 }
 
+/// What would change the page if it were read as HTML.
+const HOSTILE: &str =
+    r#"<img src=x onerror="document.title='hacked'"><script>document.title='hacked'</script>"#;
+
 async fn text_from_others_never_becomes_html(on: Framework) {
     Browser::run(on, async |browser| {
-    browser.connect("ada", "default").await;
-    let hostile =
-        r#"<img src=x onerror="document.title='hacked'"><script>document.title='hacked'</script>"#;
-    browser.send("broadcast", None, hostile).await;
-    browser.shows("ada", &[hostile]).await;
-    browser.connect("<i>eve</i>", "<b>x</b>").await;
-    let who = browser.find(".who [data-client='<i>eve</i>']").await;
-    assert!(who.text().await.unwrap().contains("<i>eve</i>"));
-    let elements = browser
-        .script("return document.querySelectorAll('img, main script, i:not(.pulse)').length")
-        .await;
-    assert_eq!(elements, json!(0));
-    assert_ne!(browser.page.title().await.unwrap(), "hacked");
+        browser.connect("ada", "default").await;
+        browser.send("broadcast", None, HOSTILE).await;
+        browser.shows("ada", &[HOSTILE]).await;
+        // Anybody may name an event like one of the library's own.
+        let open = "document.querySelector('details').open = true";
+        browser.script(open).await;
+        browser.click("#send-json").await;
+        browser.fill("#send-id", "<i>7</i>").await;
+        for (event, data, shown) in [
+            ("connected", json!({"resume": HOSTILE}), "resume: _"),
+            (
+                "gap",
+                json!({"cause": HOSTILE}),
+                "Something is missing here: _.",
+            ),
+            (
+                "caught-up",
+                json!({"replayed": HOSTILE}),
+                "_ replayed, 0 skipped",
+            ),
+        ] {
+            browser.fill("#send-event", event).await;
+            browser.send("broadcast", None, &data.to_string()).await;
+            let entry = format!(r#"{} [data-event="{event}"] .entry-data"#, card("ada"));
+            browser.counter(&entry, &shown.replace('_', HOSTILE)).await;
+        }
+        let id = format!("{} .last-id", card("ada"));
+        browser.counter(&id, "<i>7</i>").await;
+        let resume = format!("{} .resume", card("ada"));
+        let shown = format!("Caught up after a gap: {HOSTILE} replayed, 0 skipped");
+        browser.counter(&resume, &shown).await;
+        browser.connect("<i>eve</i>", "<b>x</b>").await;
+        let who = browser.find(".who [data-client='<i>eve</i>']").await;
+        assert!(who.text().await.unwrap().contains("<i>eve</i>"));
+        let elements = "document.querySelectorAll('img, main script, i:not(.pulse)').length";
+        let elements = browser.script(&format!("return {elements}")).await;
+        assert_eq!(elements, json!(0));
+        assert_ne!(browser.page.title().await.unwrap(), "hacked");
     })
     .await;
 }
@@ -254,6 +309,72 @@ async fn a_disconnected_stream_comes_back_by_itself(on: Framework) {
         browser.picture("page-reconnected", on).await;
     })
     .await;
+}
+
+async fn a_stream_that_is_cut_gets_what_it_missed(on: Framework) {
+    Browser::run(on, async |browser| {
+        browser.connect("ada", "default").await;
+        browser.connect("bob", "default").await;
+        browser.send("broadcast", None, "before").await;
+        browser.shows("ada", &["before"]).await;
+        let seen = last_event_id(browser).await;
+        assert!(seen.starts_with('~') && seen.ends_with(".1"), "{seen}");
+        // All is prepared: what is missed has to be sent before the browser comes back.
+        browser.fill("#send-text", "missed").await;
+        browser.cut("ada").await;
+        browser.click("#send-button").await;
+        let reach = "Reaches 1 of the 2 streams on this page, and 1 more on return.";
+        browser.counter("#send-reach", reach).await;
+        browser.picture("page-cut", on).await;
+
+        let resume = format!("{} .resume", card("ada"));
+        let caught_up = "Caught up: 1 replayed, 0 skipped";
+        browser.counter(&resume, caught_up).await;
+        browser.send("broadcast", None, "live").await;
+        browser.shows("ada", &["live", "missed", "before"]).await;
+        browser.shows("bob", &["live", "missed", "before"]).await;
+        assert_eq!(browser.replayed("ada").await, ["missed"]);
+        assert_eq!(browser.replayed("bob").await, [""; 0]);
+        assert!(last_event_id(browser).await.ends_with(".3"));
+        for (counter, expected) in [
+            ("history-events", "3"),
+            ("resumes", "1"),
+            ("replayed", "1"),
+            ("gaps", "0"),
+            ("duplicates", "0"),
+        ] {
+            browser.counter(&format!("#info-{counter}"), expected).await;
+        }
+        browser.picture("page-resumed", on).await;
+    })
+    .await;
+}
+
+async fn what_is_missing_is_shown(on: Framework) {
+    Browser::run_with(on, &["--history", "1"], async |browser| {
+        browser.connect("ada", "default").await;
+        browser.send("broadcast", None, "before").await;
+        browser.shows("ada", &["before"]).await;
+        browser.cut("ada").await;
+        for _ in 0..3 {
+            browser.click("#send-button").await;
+        }
+        let resume = format!("{} .resume", card("ada"));
+        let caught_up = "Caught up after a gap: 1 replayed, 0 skipped";
+        browser.counter(&resume, caught_up).await;
+        browser.shows("ada", &["before", "before"]).await;
+        let gap = format!(r#"{} .entry[data-event="gap"] .entry-data"#, card("ada"));
+        let told = "Something is missing here: the server no longer keeps events that old.";
+        browser.counter(&gap, told).await;
+        browser.counter("#info-gaps", "1").await;
+        browser.picture("page-gap", on).await;
+    })
+    .await;
+}
+
+async fn last_event_id(browser: &Browser) -> String {
+    let id = browser.find(&format!("{} .last-id", card("ada"))).await;
+    id.text().await.unwrap()
 }
 
 /// The `connected` events in ada's log.
