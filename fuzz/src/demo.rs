@@ -62,6 +62,12 @@ thread_local! {
     static DEMOS: RefCell<Option<Demos>> = const { RefCell::new(None) };
 }
 
+/// How many publications the demo has taken, duplicates left out.
+pub(crate) fn published(hub: &Hub) -> u64 {
+    let published = hub.info().published;
+    published.unicast + published.group + published.broadcast
+}
+
 /// Runs `target` with the demo on each framework, after which nothing may be registered any more.
 ///
 /// They are made once as long as it can be: poem compiles a regular expression for each of its

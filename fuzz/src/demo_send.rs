@@ -4,10 +4,10 @@ use http::{HeaderMap, HeaderValue, Method, Uri, header::CONTENT_TYPE};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Value, json, value::RawValue};
 use sse_conformance::Dispatched;
-use sse_core::{EventBody, GroupName, Hub, Subscribe};
+use sse_core::{EventBody, GroupName, Hub, Position, Subscribe};
 
 use crate::{
-    demo::{Afterwards, Call, Demo, SEND, with_demos},
+    demo::{Afterwards, Call, Demo, SEND, published, with_demos},
     names::broken_rule,
     stream::{Reader, with_lf},
 };
@@ -42,22 +42,30 @@ async fn sent_with(demo: &Demo, data: &[u8]) -> Afterwards {
     }
     let body = with_connection_id(data, &watchers[0].id);
     let expected = Expected::of(&body);
+    let mut head: Position = watchers[0].last_event_id.parse().expect("a position");
     for first in [true, false] {
         let answer = demo.answer(call(&body)).await;
         match &expected {
             Expected::Sent(send, text) => {
                 let duplicate = send.key.is_some() && !first;
-                let reached = (!duplicate).then_some((&**send, text));
-                assert_eq!(
-                    answer.sent().await,
-                    reach(&mut watchers, reached, duplicate)
-                );
+                if !duplicate && !send.transient {
+                    head = Position::new(head.epoch(), head.sequence() + 1);
+                }
+                let sent = Sent {
+                    send,
+                    text,
+                    position: (!send.transient).then(|| head.to_string()),
+                };
+                let mut told = reach(&mut watchers, (!duplicate).then_some(&sent));
+                told["duplicate"] = json!(duplicate);
+                told["position"] = json!(sent.position);
+                assert_eq!(answer.sent().await, told);
             }
             Expected::Refused(statuses) => {
                 let status = answer.status;
                 let says = answer.refused().await;
                 assert!(statuses.contains(&status.as_u16()), "{status}: {says}");
-                reach(&mut watchers, None, false);
+                reach(&mut watchers, None);
             }
         }
     }
@@ -70,18 +78,26 @@ async fn sent_with(demo: &Demo, data: &[u8]) -> Afterwards {
     afterwards
 }
 
-/// Asserts that those for whom it is read what was sent, and nobody else anything; returns what
-/// the demo has to tell of it.
-fn reach(watchers: &mut [Watcher], sent: Option<(&Send, &String)>, duplicate: bool) -> Value {
+/// What was sent, and where it stands if it is kept.
+#[derive(Debug)]
+struct Sent<'a> {
+    send: &'a Send,
+    text: &'a str,
+    position: Option<String>,
+}
+
+/// Asserts that those for whom it is read what was sent, and nobody else anything; returns the
+/// counts that the demo has to tell of it.
+fn reach(watchers: &mut [Watcher], sent: Option<&Sent<'_>>) -> Value {
     let mut reached = 0;
     for watcher in watchers {
-        let meant = sent.filter(|(send, _)| send.is_for(watcher));
+        let meant = sent.filter(|sent| sent.send.is_for(watcher));
         watcher.assert_reads(meant);
         reached += usize::from(meant.is_some());
     }
     json!({
-        "position": null, "duplicate": duplicate, "matched": reached,
-        "queued": reached, "replaced": 0, "dropped": 0, "closed": 0,
+        "matched": reached, "queued": reached, "replaced": 0, "dropped": 0, "closed": 0,
+        "passed": 0, "skipped": 0,
     })
 }
 
@@ -102,17 +118,12 @@ impl Expected {
             && send.as_ref().err().is_none_or(serde_json::Error::is_data);
         let refused: &[u16] = if is_json { &[422] } else { &[400, 422] };
         let is_object = body.trim_ascii_start().starts_with(b"{");
-        let valid = send.ok().filter(|send| is_object && send.has_valid_names());
+        let valid = send.ok().filter(|send| is_object && send.is_valid());
         let sent = valid.and_then(|send| Some((send.text()?, send)));
         sent.map_or(Self::Refused(refused), |(text, send)| {
             Self::Sent(Box::new(send), text)
         })
     }
-}
-
-fn published(hub: &Hub) -> u64 {
-    let published = hub.info().published;
-    published.unicast + published.group + published.broadcast
 }
 
 fn call(body: &[u8]) -> Call {
@@ -146,8 +157,8 @@ struct Send {
     id: Option<String>,
     retry: Option<u64>,
     key: Option<String>,
-    #[serde(default, rename = "transient")]
-    _transient: bool,
+    #[serde(default)]
+    transient: bool,
     conflate: Option<String>,
     data: Box<RawValue>,
 }
@@ -164,7 +175,7 @@ impl Send {
         Some(with_lf(&text))
     }
 
-    fn has_valid_names(&self) -> bool {
+    fn is_valid(&self) -> bool {
         let clients = self.clients.iter().flatten();
         let names = clients.map(|client| ("client id", client)).chain(
             [
@@ -180,7 +191,9 @@ impl Send {
             .filter_map(|(what, name)| Some((what, name.as_ref()?))),
         );
         let both = self.client.is_some() && self.clients.is_some();
+        let id_not_kept = self.transient && self.id.is_some();
         !both
+            && !id_not_kept
             && names
                 .into_iter()
                 .all(|(what, name)| broken_rule(what, name).is_none())
@@ -219,25 +232,31 @@ impl Watcher {
             client,
             group,
             id: reader.opening().connection_id,
+            last_event_id: reader.stream().last_event_id().to_owned(),
             reader,
-            last_event_id: String::new(),
             retry: None,
         }
     }
 
-    fn assert_reads(&mut self, meant: Option<(&Send, &String)>) {
+    fn assert_reads(&mut self, meant: Option<&Sent<'_>>) {
         let events = self.reader.read();
-        let meant = meant.map(|(send, text)| {
-            if let Some(id) = &send.id {
-                self.last_event_id.clone_from(id);
-            }
-            self.retry = send.retry.map(Duration::from_millis).or(self.retry);
-            Dispatched {
-                event: send.event.clone().unwrap_or_else(|| "message".to_owned()),
-                data: text.clone(),
-                last_event_id: self.last_event_id.clone(),
-            }
-        });
+        let meant = meant.map(
+            |Sent {
+                 send,
+                 text,
+                 position,
+             }| {
+                if let Some(id) = send.id.as_ref().or(position.as_ref()) {
+                    self.last_event_id.clone_from(id);
+                }
+                self.retry = send.retry.map(Duration::from_millis).or(self.retry);
+                Dispatched {
+                    event: send.event.clone().unwrap_or_else(|| "message".to_owned()),
+                    data: (*text).to_owned(),
+                    last_event_id: self.last_event_id.clone(),
+                }
+            },
+        );
         assert_eq!(events, Vec::from_iter(meant));
         assert_eq!(self.reader.stream().last_event_id(), self.last_event_id);
         assert_eq!(self.reader.stream().retry(), self.retry);

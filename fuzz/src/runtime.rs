@@ -14,7 +14,7 @@ thread_local! {
 }
 
 /// How often a hub's task may run until it is done.
-const TURNS: usize = 100;
+pub(crate) const TURNS: usize = 100;
 
 /// Runs a future on the runtime that all inputs of a thread share.
 pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {

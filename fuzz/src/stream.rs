@@ -7,12 +7,17 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use serde::Deserialize;
 use sse_conformance::{Dispatched, EventStream};
+use tokio::task::yield_now;
+
+use crate::runtime::TURNS;
 
 /// The body of a stream and what was read of it.
 #[derive(Debug)]
 pub(crate) struct Reader<B> {
     body: B,
     stream: EventStream,
+    /// What was read together with the opening event.
+    behind: Vec<Dispatched>,
 }
 
 /// The data of the opening event.
@@ -29,6 +34,7 @@ impl<B: Body<Data = Bytes, Error: std::fmt::Debug> + Unpin> Reader<B> {
         Self {
             body,
             stream: EventStream::new(),
+            behind: Vec::new(),
         }
     }
 
@@ -44,17 +50,33 @@ impl<B: Body<Data = Bytes, Error: std::fmt::Debug> + Unpin> Reader<B> {
         events
     }
 
-    /// The opening event, which is there at once and alone.
+    /// The opening event, which is there at once, and on a fresh stream alone.
     pub(crate) fn opening(&mut self) -> Connected {
-        let events = self.read();
-        let [opening] = &events[..] else {
-            panic!("not one opening event: {events:?}");
-        };
-        assert_eq!(opening.event, "connected");
-        let connected: Connected = serde_json::from_str(&opening.data).expect("its JSON");
-        assert_eq!(connected.resume, "fresh");
+        let mut events = self.read();
+        assert!(!events.is_empty(), "no opening event");
+        self.behind = events.split_off(1);
+        assert_eq!(events[0].event, "connected");
+        let connected: Connected = serde_json::from_str(&events[0].data).expect("its JSON");
         assert_eq!(connected.connection_id.len(), 32);
+        match &*connected.resume {
+            "fresh" => assert_eq!(self.behind, []),
+            "replaying" | "gap" => {}
+            other => panic!("resume: {other}"),
+        }
         connected
+    }
+
+    /// What follows the opening event of a stream that resumes, to the end of its catch-up.
+    pub(crate) async fn catch_up(&mut self) -> Vec<Dispatched> {
+        let mut events = std::mem::take(&mut self.behind);
+        for _ in 0..TURNS {
+            if events.last().is_some_and(|last| last.event == "caught-up") {
+                return events;
+            }
+            yield_now().await;
+            events.extend(self.read());
+        }
+        panic!("it doesn't catch up: {events:?}");
     }
 
     /// What the stream has said so far beside its events.

@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::BodyExt;
+use serde_json::Value;
 use sse_core::{Event, Hub, LastEventId, StreamBody, StreamRequest};
 
 use crate::{
@@ -96,6 +97,7 @@ impl Asked {
         let groups: BTreeSet<&String> = self.groups.iter().collect();
         assert_eq!(opening.groups.iter().collect::<BTreeSet<_>>(), groups);
         assert_eq!(opening.groups.len(), groups.len());
+        self.assert_resume(&opening.resume, &mut reader).await;
         let info = hub.info();
         let counts = (info.connections, info.clients, info.groups);
         assert_eq!(counts, (1, 1, groups.len()));
@@ -111,6 +113,23 @@ impl Asked {
         let to_you = "to you".to_owned();
         let sent: Vec<&String> = std::iter::once(&to_you).chain(groups).collect();
         assert_eq!(read.iter().collect::<Vec<_>>(), sent);
+    }
+
+    /// Whoever says that it saw something is told that the hub, which is new, doesn't know it.
+    async fn assert_resume(&self, resume: &str, reader: &mut Reader<StreamBody>) {
+        let (expected, cause) = match self.last_event_id() {
+            None => return assert_eq!(resume, "fresh"),
+            Some(LastEventId::Position(_)) => ("gap", "epoch"),
+            Some(LastEventId::Event(_)) => ("replaying", "unknown"),
+            Some(_) => ("gap", "unknown"),
+        };
+        assert_eq!(resume, expected);
+        let told = reader.catch_up().await;
+        let names: Vec<&str> = told.iter().map(|event| &*event.event).collect();
+        assert_eq!(names, ["gap", "caught-up"]);
+        let gap: Value = serde_json::from_str(&told[0].data).expect("its JSON");
+        assert_eq!(gap["cause"], cause);
+        assert_eq!(told[1].data, r#"{"replayed":0,"skipped":0}"#);
     }
 }
 
