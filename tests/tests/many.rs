@@ -4,12 +4,13 @@ mod support;
 
 use std::{
     alloc::System,
+    num::NonZeroUsize,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use sse_conformance::eventually;
-use sse_core::{Event, Hub, Info};
+use sse_core::{Event, Hub, Info, MemoryHistory, QueueLimits};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use support::{PATIENCE, Running, pace, runtime};
 use tokio::sync::Barrier;
@@ -30,7 +31,16 @@ fn live_bytes() -> usize {
 
 #[test]
 fn a_thousand_clients_get_a_thousand_broadcasts_in_order_and_leave_nothing_behind() {
-    let server = Running::start(Hub::builder().build().unwrap());
+    // After the first round the history is as large as it gets; and no queue is full, however busy
+    // the machine is.
+    let queue = QueueLimits {
+        events: NonZeroUsize::new(EVENTS as usize).unwrap(),
+        ..QueueLimits::default()
+    };
+    let hub = Hub::builder()
+        .history(MemoryHistory::last(100))
+        .queue(queue);
+    let server = Running::start(hub.build().unwrap());
     round(&server);
     let warm = live_bytes();
     round(&server);
