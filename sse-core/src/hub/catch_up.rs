@@ -118,7 +118,9 @@ impl<'a> CatchUp<'a> {
                     if told.is_err() {
                         return;
                     }
-                    if refusals == 1 {
+                    // The application isn't asked again and again without a pause; without it, that
+                    // was the last question.
+                    if refusals == 1 || self.core.fresh_state.is_none() {
                         continue;
                     }
                 }

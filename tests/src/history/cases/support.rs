@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{cmp::Ordering, sync::Arc};
 
 use sse_core::{
     Bounds, ClientId, ConnectionId, Event, EventBuilder, EventId, Frame, GroupName, GroupRule,
@@ -164,7 +164,7 @@ impl Log {
             let page = self.page(at, viewer, limit).await;
             read.extend(page.events);
             // How far a page has to come is the business of cases of their own.
-            if !(page.looked_to > at) {
+            if page.looked_to.partial_cmp(&at) != Some(Ordering::Greater) {
                 break;
             }
             at = page.looked_to;

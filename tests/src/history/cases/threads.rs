@@ -123,13 +123,17 @@ pub(crate) async fn what_is_evicted_beside_pages_is_told(history: Subject) {
     }
     let newest = further(HEAD, 4 * MORE as u64);
     let written = Arc::new(AtomicBool::new(false));
-    let writing = Arc::clone(&written);
-    let writer = tokio::spawn(async move {
-        while log.newest() < newest {
-            log.append_many(20);
-            yield_now().await;
+    // Each page lets more be appended, beside the next one, than it reads.
+    let more = Arc::new(Semaphore::new(1));
+    let writer = tokio::spawn({
+        let (written, more) = (Arc::clone(&written), Arc::clone(&more));
+        async move {
+            while log.newest() < newest {
+                more.acquire().await.expect("it is never closed").forget();
+                log.append_many(100);
+            }
+            written.store(true, Ordering::SeqCst);
         }
-        writing.store(true, Ordering::SeqCst);
     });
     let reader = tokio::spawn(async move {
         while after < newest {
@@ -140,11 +144,13 @@ pub(crate) async fn what_is_evicted_beside_pages_is_told(history: Subject) {
                 "all was appended, up to {newest}; a page after {after} has nothing of it"
             );
             after = next;
+            more.add_permits(1);
             yield_now().await;
         }
     });
-    joined(writer).await;
+    // The writer waits for the reader, which may have failed.
     joined(reader).await;
+    joined(writer).await;
 }
 
 /// Reads a page of what is for everybody: each event is the next, or the history says that some are
