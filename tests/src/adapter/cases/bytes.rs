@@ -106,10 +106,11 @@ pub(crate) async fn nothing_can_be_injected(server: Server) {
     client.next().await;
     for (event, _) in hostile_events() {
         let data = event.data().replace("\r\n", "\n").replace('\r', "\n");
-        broadcast(&hub, event).await;
+        let position = broadcast(&hub, event).await;
         let came = client.next().await;
         assert_eq!((&*came.event, came.data), ("hostile", data));
-        assert_eq!(came.last_event_id, "", "an id was injected");
+        let id = position.to_string();
+        assert_eq!(came.last_event_id, id, "an id was injected");
     }
 }
 
@@ -127,8 +128,9 @@ async fn assert_bytes(server: &Server, version: Version) {
     let mut client = Client::open(addr, version, STREAM).await;
     let mut expected = b"\n".to_vec();
     for (event, bytes) in hostile_events() {
+        let position = broadcast(&hub, event).await;
+        expected.extend(format!("id: {position}\n").bytes());
         expected.extend(bytes);
-        broadcast(&hub, event).await;
         let body = client.read_body(expected.len()).await;
         let (body, all) = (
             String::from_utf8_lossy(body),
@@ -139,8 +141,8 @@ async fn assert_bytes(server: &Server, version: Version) {
     // Larger than what is sent, read or buffered at once anywhere.
     let large = Event::text("0123456789".repeat(100_000)).build();
     let large = large.expect("it is no larger than the hub allows");
-    expected.extend_from_slice(Frame::new(&large, None).bytes());
-    broadcast(&hub, large).await;
+    let position = broadcast(&hub, &large).await;
+    expected.extend_from_slice(Frame::new(&large, Some(position)).bytes());
     let body = client.read_body(expected.len()).await;
     assert!(body == expected, "a large event isn't as it was");
 }

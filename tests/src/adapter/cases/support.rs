@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use http::HeaderMap;
-use sse_core::{Event, Frame, Hub, HubBuilder, IntoEvent, NoticeConfig, Target};
+use sse_core::{Event, Frame, Hub, HubBuilder, IntoEvent, NoticeConfig, Position, Target};
 
 use crate::adapter::Seen;
 
@@ -26,8 +26,11 @@ pub(crate) fn bare() -> HubBuilder {
     quiet().notices(notices)
 }
 
-pub(crate) async fn broadcast(hub: &Hub, event: impl IntoEvent) {
-    hub.broadcast(event).await.expect("an open hub publishes");
+/// Sends to everybody; returns where it stands.
+pub(crate) async fn broadcast(hub: &Hub, event: impl IntoEvent) -> Position {
+    let receipt = hub.broadcast(event).await;
+    let receipt = receipt.expect("an open hub publishes");
+    receipt.position().expect("a hub with a history keeps it")
 }
 
 pub(crate) fn connections(hub: &Hub) -> usize {
