@@ -3,6 +3,7 @@
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
+    mpsc,
 };
 
 use sse_core::{
@@ -14,7 +15,7 @@ use tokio::{
         Semaphore,
         mpsc::{UnboundedSender, channel, unbounded_channel},
     },
-    task::{JoinHandle, yield_now},
+    task::{JoinHandle, spawn_blocking, yield_now},
 };
 
 use super::support::{
@@ -123,33 +124,29 @@ pub(crate) async fn what_is_evicted_beside_pages_is_told(history: Subject) {
     }
     let newest = further(HEAD, 4 * MORE as u64);
     let written = Arc::new(AtomicBool::new(false));
-    // Each page lets more be appended, beside the next one, than it reads.
-    let more = Arc::new(Semaphore::new(1));
-    let writer = tokio::spawn({
-        let (written, more) = (Arc::clone(&written), Arc::clone(&more));
-        async move {
-            while log.newest() < newest {
-                more.acquire().await.expect("it is never closed").forget();
+    // Each page has more appended beside it than it reads.
+    let (more, wanted) = mpsc::channel();
+    let writer = spawn_blocking({
+        let written = Arc::clone(&written);
+        move || {
+            while log.newest() < newest && wanted.recv().is_ok() {
                 log.append_many(100);
             }
             written.store(true, Ordering::SeqCst);
         }
     });
-    let reader = tokio::spawn(async move {
-        while after < newest {
-            let whole = written.load(Ordering::SeqCst);
-            let next = read_on(&history, after).await;
-            assert!(
-                !whole || next > after,
-                "all was appended, up to {newest}; a page after {after} has nothing of it"
-            );
-            after = next;
-            more.add_permits(1);
-            yield_now().await;
-        }
-    });
-    // The writer waits for the reader, which may have failed.
-    joined(reader).await;
+    while after < newest {
+        let whole = written.load(Ordering::SeqCst);
+        // Nobody listens any more where all is written.
+        let _ = more.send(());
+        let next = read_on(&history, after).await;
+        assert!(
+            !whole || next > after,
+            "all was appended, up to {newest}; a page after {after} has nothing of it"
+        );
+        after = next;
+        yield_now().await;
+    }
     joined(writer).await;
 }
 

@@ -86,7 +86,7 @@ impl Broken {
         match self.fault {
             Some(KeepsNothingOfItsOwnNode) => routed.ticket.is_some(),
             Some(LosesWhatComesBesideAPage) => self.reading.load(Ordering::SeqCst) > 0,
-            Some(LosesTheHundredth) => begun > 1 && count % 100 == 0,
+            Some(LosesTheHundredth) => begun > 1 && count.is_multiple_of(100),
             _ => false,
         }
     }
