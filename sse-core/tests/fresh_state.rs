@@ -5,15 +5,18 @@ mod support;
 use std::{
     future::pending,
     num::NonZeroUsize,
+    pin::Pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
+use futures_util::Stream;
 use sse_core::{
-    BuildError, Event, FreshState, GapCause, Hub, HubBuilder, LastEventId, LocalRouter,
+    BuildError, Event, EventBody, FreshState, GapCause, Hub, HubBuilder, LastEventId, LocalRouter,
     ManualClock, MemoryHistory, QueueLimits,
 };
 use support::{Reader, eventually, pass, settle, subscribe, text, unread};
@@ -208,6 +211,18 @@ async fn a_state_larger_than_the_queue_waits_for_room() {
     assert!(seen[52].starts_with("caught-up"));
 }
 
+/// Adds what there is to read; `true` at the end.
+fn read(body: &mut EventBody, text: &mut String) -> bool {
+    let mut cx = Context::from_waker(Waker::noop());
+    while let Poll::Ready(next) = Pin::new(&mut *body).poll_next(&mut cx) {
+        match next {
+            Some(Ok(bytes)) => text.push_str(std::str::from_utf8(&bytes).unwrap()),
+            None => return true,
+        }
+    }
+    false
+}
+
 /// The stream ends, and says when to come back.
 async fn ends(hub: &Hub, clock: &ManualClock) {
     let subscription = hub.subscribe(subscribe("ada", &[]).last_event_id(last(UNKNOWN)));
@@ -215,18 +230,7 @@ async fn ends(hub: &Hub, clock: &ManualClock) {
     let (mut text, mut ended) = (String::new(), false);
     for _ in 0..12 {
         settle().await;
-        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-        while let std::task::Poll::Ready(next) =
-            futures_util::Stream::poll_next(std::pin::Pin::new(&mut body), &mut cx)
-        {
-            match next {
-                Some(Ok(bytes)) => text.push_str(std::str::from_utf8(&bytes).unwrap()),
-                None => {
-                    ended = true;
-                    break;
-                }
-            }
-        }
+        ended = read(&mut body, &mut text);
         if ended {
             break;
         }

@@ -191,7 +191,7 @@ impl Broken {
             Some(BeginsEarlyWhereNoEventIs) => {
                 let events = self.log().events;
                 let mut positions = events.iter().map(|(_, kept)| position(kept));
-                let older = positions.clone().filter(|own| *own < after).next_back();
+                let older = positions.clone().rfind(|own| *own < after);
                 match older {
                     Some(older)
                         if positions.clone().all(|own| own != after)
