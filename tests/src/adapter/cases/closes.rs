@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 
 use http::Method;
-use sse_core::{Event, Hub};
+use sse_core::{Event, Hub, Overflow};
 use tokio::task::{JoinHandle, yield_now};
 
-use super::support::{A_SECOND, STREAM, broadcast, connections, hub};
+use super::support::{A_SECOND, STREAM, broadcast, connections, quiet};
 use crate::{
     StreamClient,
     adapter::{Server, client::Http2Client},
@@ -15,6 +15,12 @@ use crate::{
 
 /// How many clients leave at once.
 const CLIENTS: usize = 20;
+
+/// Whoever is gone has to be noticed, not cut because it falls behind.
+fn hub() -> Hub {
+    let hub = quiet().overflow(Overflow::DropOldest);
+    hub.build().expect("a hub")
+}
 
 pub(crate) async fn a_fin_on_an_idle_stream_is_noticed(server: Server) {
     assert_noticed(&server, false, drop).await;

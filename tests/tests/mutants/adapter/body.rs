@@ -129,12 +129,12 @@ impl Reading {
                 kept.collect::<Vec<_>>().concat().into()
             }
             SkipsOne => Self::events(&piece)
-                .filter(|e| *e != CHOSEN)
+                .filter(|e| !is_chosen(e))
                 .collect::<Vec<_>>()
                 .concat()
                 .into(),
             DeliversTwice => {
-                let twice = |e| if e == CHOSEN { vec![e, e] } else { vec![e] };
+                let twice = |e| if is_chosen(e) { vec![e, e] } else { vec![e] };
                 Self::events(&piece)
                     .flat_map(twice)
                     .collect::<Vec<_>>()
@@ -150,7 +150,7 @@ impl Reading {
     fn reorder(&mut self, piece: &Bytes) -> Bytes {
         let mut reordered = Vec::new();
         for event in Self::events(piece) {
-            if event == CHOSEN {
+            if is_chosen(event) {
                 self.held = Some(event.to_vec());
                 continue;
             }
@@ -176,5 +176,7 @@ impl Reading {
 /// More than 50 ms.
 pub(super) const LATE: Duration = Duration::from_millis(80);
 
-/// One of many.
-const CHOSEN: &[u8] = b"data: 500\n\n";
+/// Whether it is a certain one of many.
+fn is_chosen(event: &[u8]) -> bool {
+    event.ends_with(b"\ndata: 500\n\n")
+}
