@@ -43,6 +43,8 @@ pub(crate) struct HandOver {
     next: Next,
     /// All that was for it up to here is queued, or was told to be missing.
     cursor: Option<Position>,
+    /// The delivered head when it began: what comes after it is for this connection in any case.
+    began: Option<Position>,
     /// The newest kept event that was delivered for it meanwhile; at first the delivered head.
     passed: Option<Position>,
     /// What had passed when the last page was asked for.
@@ -92,8 +94,10 @@ pub(crate) enum Then {
     Floor(Option<Position>),
     /// Where it was.
     Cursor,
-    /// With what comes.
+    /// With what has come since it began.
     Live,
+    /// With what comes from now on.
+    Head,
 }
 
 /// What becomes of an event of a page.
@@ -148,6 +152,7 @@ impl HandOver {
             must_look: !cursor.is_none_or(is_known),
             next,
             cursor,
+            began: head,
             passed: head,
             looked_for: None,
             joined: None,
@@ -293,7 +298,10 @@ impl HandOver {
                 .filter(|cursor| floor <= *cursor)
                 .or(Some(floor)),
             Then::Cursor if !fresh && self.cursor.is_some() => self.cursor,
-            _ => self.seen_or(head, gap.cause),
+            // A fresh state has all that was delivered by now.
+            Then::Head => self.seen_or(head, gap.cause),
+            _ if fresh => self.seen_or(head, gap.cause),
+            _ => self.seen_or(self.began, gap.cause),
         };
         self.next = if fresh {
             Next::Fresh(gap, self.cursor)
@@ -302,7 +310,7 @@ impl HandOver {
         };
     }
 
-    /// The delivered `head`; or what the connection has seen beyond it, if that is known to be so.
+    /// The `head` of now or then; or what the connection has seen beyond it, if that is known to be so.
     fn seen_or(&self, head: Option<Position>, cause: GapCause) -> Option<Position> {
         match cause {
             GapCause::Unknown | GapCause::Epoch | GapCause::Ahead => head,
@@ -332,9 +340,10 @@ impl HandOver {
             // The history has begun a new epoch, in which nothing has been delivered yet.
             None => self.has_looked && self.looked_for == self.passed,
         };
+        let has_begun = self.began.is_some_and(|began| began <= cursor);
         if reached && !self.must_look && (!hole || self.at_end) {
             Standing::Done
-        } else if self.has_looked {
+        } else if self.has_looked || has_begun && !self.must_look {
             Standing::Near(cursor)
         } else {
             Standing::Far

@@ -328,3 +328,17 @@ async fn what_is_for_the_connection_itself_keeps_its_order() {
     let all: Vec<_> = (0..30).map(|number| format!("own {number}")).collect();
     assert_eq!(own, all.iter().collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn what_comes_before_the_gap_is_told_comes_after_it() {
+    let hub = Hub::builder().build().unwrap();
+    // The id has to be looked for, which the hub's task does.
+    let subscribe = subscribe("ada", &[]).last_event_id(last("order-17"));
+    let mut reader = unread(&hub, subscribe).await;
+    let outcome = hub.send_to("ada", text("welcome")).await.unwrap();
+    assert_eq!(outcome.outcome().await.unwrap().passed, 1);
+    let mut page = Page::default();
+    page.catch_up(&mut reader).await;
+    let told = [r#"gap {"cause":"unknown"}"#, "welcome", &caught_up(1, 0)];
+    assert_eq!(page.seen[1..], told);
+}

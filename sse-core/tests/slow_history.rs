@@ -97,10 +97,12 @@ async fn a_history_that_fails_is_told_as_a_gap() {
         hub.broadcast(text("1")).await.unwrap();
         *log.fault.lock().unwrap() = Some(fault);
         let mut reader = returning(&hub, "ada", &id).await;
+        hub.broadcast(text("meanwhile")).await.unwrap();
         let seen = until_caught_up(&mut reader).await;
         let told = [
             r#"gap {"cause":"backend"}"#,
-            r#"caught-up {"replayed":0,"skipped":0}"#,
+            "meanwhile",
+            r#"caught-up {"replayed":1,"skipped":0}"#,
         ];
         assert_eq!(seen[1..], told, "{fault:?}");
         hub.broadcast(text("2")).await.unwrap();

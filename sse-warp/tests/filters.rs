@@ -134,8 +134,7 @@ async fn recover(rejection: Rejection) -> Result<SseResponse, Rejection> {
 
 #[tokio::test]
 async fn an_error_is_a_reply_and_a_rejection() {
-    // Without a history nothing is looked for: who resumes is live at once.
-    let hub = Hub::builder().without_history().build().unwrap();
+    let hub = hub();
     let request = |path| {
         warp::path(path)
             .and(warp::path!(String))

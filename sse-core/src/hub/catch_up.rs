@@ -112,7 +112,10 @@ impl<'a> CatchUp<'a> {
                     let gap = if refusals < REFUSALS {
                         gap
                     } else {
-                        Gap::new(GapCause::Backend)
+                        Gap {
+                            cause: GapCause::Backend,
+                            then: Then::Head,
+                        }
                     };
                     let told = self.catching_up(|it| it.set_next(Next::Gap(gap)));
                     if told.is_err() {

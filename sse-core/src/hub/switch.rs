@@ -144,7 +144,7 @@ impl Core {
     ) -> Switched {
         let floor = match gap.then {
             Then::Floor(floor) => floor,
-            Then::Cursor | Then::Live => None,
+            Then::Cursor | Then::Live | Then::Head => None,
         };
         let frame = self.sinks.notices().gap(gap.cause, floor);
         self.counters.gaps.add(1);
