@@ -47,6 +47,7 @@ faults! {
         + a_change_is_of_one_connection_alone
         + what_a_connection_joined_goes_with_it
         + stats_count_what_is_there
+        + the_group_rule_says_whom_a_visit_finds
         + the_last_member_takes_its_group_along;
     LeavesLater: R4 a_leave_that_returned_is_in_effect
         + a_change_is_of_one_connection_alone
