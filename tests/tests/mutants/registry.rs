@@ -20,7 +20,8 @@ use crate::report::{ALL_AT_ONCE, assert_caught, faults};
 faults! {
     /// What a registry does wrong.
     enum Fault;
-    VisitsNoNewcomer: R1 an_inserted_connection_is_visited;
+    VisitsNoNewcomer: R1 an_inserted_connection_is_visited
+        + the_group_rule_says_whom_a_visit_finds;
     LosesAGroup: R1 a_connection_brings_its_groups_along;
     TakesASecondInsert: R2 a_second_insert_is_refused;
     ReplacesAtASecondInsert: R2 a_refused_insert_changes_nothing;
