@@ -1,7 +1,6 @@
 //! A small application on `Server`, and raw clients.
 
-// Each test binary uses a part.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::{
     convert::Infallible,
