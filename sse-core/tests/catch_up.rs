@@ -5,7 +5,7 @@ mod support;
 use sse_core::{Event, Hub, ManualClock, MemoryHistory, Overflow, Target};
 use support::{
     eventually, parse,
-    resuming::{Page, caught_up, gap, head, last, queue, seen_on_return, short_history},
+    resuming::{Page, caught_up, gap, head, queue, returning, seen_on_return, short_history},
     settle, subscribe, text, unread,
 };
 
@@ -20,8 +20,7 @@ async fn a_client_far_behind_needs_no_more_than_its_queue() {
     for number in 0..EVENTS {
         hub.broadcast(text(number.to_string())).await.unwrap();
     }
-    let subscribe = subscribe("ada", &[]).last_event_id(last(&id));
-    let mut reader = unread(&hub, subscribe).await;
+    let mut reader = returning(&hub, "ada", &[], &id).await;
     let (mut next, mut skipped) = (0, 0);
     loop {
         let info = hub.info();
@@ -65,8 +64,7 @@ async fn nothing_is_lost_by_the_cut_of_a_slow_reader() {
         if reader.ended {
             cuts += 1;
             let id = page.last.clone().unwrap();
-            let subscribe = subscribe("ada", &[]).last_event_id(last(&id));
-            reader = unread(&hub, subscribe).await;
+            reader = returning(&hub, "ada", &[], &id).await;
             let mut again = Page::default();
             again.catch_up(&mut reader).await;
             page.last = again.last;
@@ -115,8 +113,7 @@ async fn a_join_or_leave_counts_from_its_position() {
         say("g", number).await;
         say("h", number).await;
     }
-    let subscribe = subscribe("ada", &["g"]).last_event_id(last(&id));
-    let mut reader = unread(&hub, subscribe).await;
+    let mut reader = returning(&hub, "ada", &["g"], &id).await;
     settle().await;
     assert!(reader.handle.join("h").await.unwrap());
     assert!(reader.handle.leave("g").await.unwrap());
@@ -152,8 +149,7 @@ async fn what_is_for_the_connection_itself_is_queued_meanwhile() {
     for number in 0..20 {
         hub.broadcast(text(number.to_string())).await.unwrap();
     }
-    let subscribe = subscribe("ada", &[]).last_event_id(last(&id));
-    let mut reader = unread(&hub, subscribe).await;
+    let mut reader = returning(&hub, "ada", &[], &id).await;
     settle().await;
     for number in 0..4 {
         let sent = reader.handle.send(text(format!("own {number}"))).await;
@@ -179,8 +175,7 @@ async fn more_for_the_connection_itself_than_its_queue_holds_cuts_it() {
     for number in 0..20 {
         hub.broadcast(text(number.to_string())).await.unwrap();
     }
-    let subscribe = subscribe("ada", &[]).last_event_id(last(&id));
-    let reader = unread(&hub, subscribe).await;
+    let reader = returning(&hub, "ada", &[], &id).await;
     settle().await;
     for _ in 0..2 {
         let outcome = reader
@@ -211,8 +206,7 @@ async fn except_this_connection_holds_in_its_own_catch_up() {
     for _ in 0..5 {
         hub.broadcast(text("x")).await.unwrap();
     }
-    let subscribe = subscribe("ada", &[]).last_event_id(last(&id));
-    let mut reader = unread(&hub, subscribe).await;
+    let mut reader = returning(&hub, "ada", &[], &id).await;
     settle().await;
     let but_her = Target::everybody().except_connection(reader.handle.id());
     hub.publish(but_her, text("echo")).await.unwrap();
@@ -231,8 +225,7 @@ async fn eviction_that_overtakes_a_replay_is_told_where_it_happens() {
     for number in 0..200 {
         hub.broadcast(text(number.to_string())).await.unwrap();
     }
-    let subscribe = subscribe("ada", &[]).last_event_id(last(&id));
-    let mut reader = unread(&hub, subscribe).await;
+    let mut reader = returning(&hub, "ada", &[], &id).await;
     settle().await;
     for number in 200..1_000 {
         hub.broadcast(text(number.to_string())).await.unwrap();
@@ -280,7 +273,7 @@ async fn what_is_not_kept_does_not_disturb_the_last_stretch() {
         hub.broadcast(text("0")).await.unwrap();
     }
     // One that stalls: meanwhile what is delivered is held for whoever catches up.
-    let stalled = unread(&hub, subscribe("bob", &[]).last_event_id(last(&start))).await;
+    let stalled = returning(&hub, "bob", &[], &start).await;
     settle().await;
     hub.broadcast(text("1")).await.unwrap();
     for _ in 0..2 {
@@ -305,7 +298,7 @@ async fn what_is_for_the_connection_itself_keeps_its_order() {
     for number in 0..20 {
         hub.broadcast(text(number.to_string())).await.unwrap();
     }
-    let mut reader = unread(&hub, subscribe("ada", &[]).last_event_id(last(&id))).await;
+    let mut reader = returning(&hub, "ada", &[], &id).await;
     settle().await;
     let mut page = Page::default();
     for number in 0..30 {
@@ -333,8 +326,7 @@ async fn what_is_for_the_connection_itself_keeps_its_order() {
 async fn what_comes_before_the_gap_is_told_comes_after_it() {
     let hub = Hub::builder().build().unwrap();
     // The id has to be looked for, which the hub's task does.
-    let subscribe = subscribe("ada", &[]).last_event_id(last("order-17"));
-    let mut reader = unread(&hub, subscribe).await;
+    let mut reader = returning(&hub, "ada", &[], "order-17").await;
     let outcome = hub.send_to("ada", text("welcome")).await.unwrap();
     assert_eq!(outcome.outcome().await.unwrap().passed, 1);
     let mut page = Page::default();

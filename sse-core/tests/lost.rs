@@ -2,10 +2,13 @@
 
 mod support;
 
-use sse_core::{Frame, Keep, Lost, Position, Routed, Target};
+use std::sync::Arc;
+
+use sse_core::{Frame, Hub, Keep, Lost, Position, QueueLimits, Routed, Target};
 use support::{
-    log::{Fault, Log, numbers, returning, until_caught_up},
-    resuming::{head, queue},
+    Reader,
+    log::{Fault, Log, numbers, until_caught_up},
+    resuming::{head, queue, returning},
     settle, subscribe, text, unread,
 };
 
@@ -33,19 +36,30 @@ fn deliver(log: &Log, epoch: u64, sequence: u64) {
     drop(log.deliverer().deliver(&[routed]));
 }
 
-#[tokio::test]
-async fn where_the_router_lost_events_all_catch_up_again() {
+/// A log, a hub over it, what is delivered of it so far, and its epoch.
+async fn start(limits: QueueLimits) -> (Arc<Log>, Hub, String, u64) {
     let log = Log::new();
-    let hub = log.hub().build().unwrap();
+    let hub = log.hub().queue(limits).build().unwrap();
     let id = head(&hub).await;
     let epoch = id.parse::<Position>().unwrap().epoch();
-    let mut live = unread(&hub, subscribe("ada", &[])).await;
-    deliver(&log, epoch, 1);
-    settle().await;
+    (log, hub, id, epoch)
+}
+
+/// A client that is live, and has seen the first event.
+async fn live_after_one(log: &Log, hub: &Hub, epoch: u64) -> Reader {
+    let mut live = unread(hub, subscribe("ada", &[])).await;
+    deliver(log, epoch, 1);
     assert_eq!(live.read(), ["connected", "1"]);
+    live
+}
+
+#[tokio::test]
+async fn where_the_router_lost_events_all_catch_up_again() {
+    let (log, hub, id, epoch) = start(queue(100)).await;
+    let mut live = live_after_one(&log, &hub, epoch).await;
     // One that is catching up at that moment.
     *log.fault.lock().unwrap() = Some(Fault::Hangs);
-    let mut behind = returning(&hub, "bob", &id).await;
+    let mut behind = returning(&hub, "bob", &[], &id).await;
     settle().await;
     assert_eq!(behind.read(), ["connected"]);
 
@@ -65,13 +79,10 @@ async fn where_the_router_lost_events_all_catch_up_again() {
 
 #[tokio::test]
 async fn a_connection_that_is_behind_a_loss_is_told_too() {
-    let log = Log::new();
-    let hub = log.hub().build().unwrap();
-    let id = head(&hub).await;
-    let epoch = id.parse::<Position>().unwrap().epoch();
+    let (log, hub, id, epoch) = start(queue(100)).await;
     *log.shows.lock().unwrap() = Some(0);
     deliver(&log, epoch, 1);
-    let mut behind = returning(&hub, "bob", &id).await;
+    let mut behind = returning(&hub, "bob", &[], &id).await;
     settle().await;
     lose(&log, epoch, 2..=4);
     log.deliverer()
@@ -93,12 +104,8 @@ async fn a_connection_that_is_behind_a_loss_is_told_too() {
 
 #[tokio::test]
 async fn a_log_that_begins_anew_is_told_and_read_from_its_beginning() {
-    let log = Log::new();
-    let hub = log.hub().build().unwrap();
-    let epoch = head(&hub).await.parse::<Position>().unwrap().epoch();
-    let mut live = unread(&hub, subscribe("ada", &[])).await;
-    deliver(&log, epoch, 1);
-    assert_eq!(live.read(), ["connected", "1"]);
+    let (log, hub, _, epoch) = start(queue(100)).await;
+    let mut live = live_after_one(&log, &hub, epoch).await;
     let next = epoch.wrapping_add(1);
     log.kept.begin(Position::new(next, 0));
     lose(&log, next, 1..=2);
@@ -113,18 +120,13 @@ async fn a_log_that_begins_anew_is_told_and_read_from_its_beginning() {
 
 #[tokio::test]
 async fn all_of_a_large_loss_is_read_again_by_whoever_comes() {
-    let log = Log::new();
-    let hub = log.hub().build().unwrap();
-    let id = head(&hub).await;
-    let epoch = id.parse::<Position>().unwrap().epoch();
-    let mut live = unread(&hub, subscribe("ada", &[])).await;
-    deliver(&log, epoch, 1);
-    assert_eq!(live.read(), ["connected", "1"]);
+    let (log, hub, id, epoch) = start(queue(100)).await;
+    let mut live = live_after_one(&log, &hub, epoch).await;
     lose(&log, epoch, 2..=700);
     log.deliverer()
         .lost(Some(Position::new(epoch, 1)), Lost::Backend);
     // One that comes after the loss, and before anything else is delivered.
-    let mut back = returning(&hub, "bob", &id).await;
+    let mut back = returning(&hub, "bob", &[], &id).await;
     let mut seen = until_caught_up(&mut live).await;
     let mut seen_back = until_caught_up(&mut back).await;
     deliver(&log, epoch, 701);
@@ -136,14 +138,11 @@ async fn all_of_a_large_loss_is_read_again_by_whoever_comes() {
 
 #[tokio::test]
 async fn the_tail_does_not_stand_for_what_was_lost() {
-    let log = Log::new();
-    let hub = log.hub().queue(queue(1)).build().unwrap();
-    let id = head(&hub).await;
-    let epoch = id.parse::<Position>().unwrap().epoch();
+    let (log, hub, id, epoch) = start(queue(1)).await;
     for sequence in 1..=5 {
         deliver(&log, epoch, sequence);
     }
-    let mut back = returning(&hub, "bob", &id).await;
+    let mut back = returning(&hub, "bob", &[], &id).await;
     settle().await;
     lose(&log, epoch, 6..=300);
     log.deliverer()
@@ -157,16 +156,14 @@ async fn the_tail_does_not_stand_for_what_was_lost() {
 
 #[tokio::test]
 async fn whoever_has_seen_more_than_this_node_is_sent_nothing_twice() {
-    let log = Log::new();
-    let hub = log.hub().build().unwrap();
-    let epoch = head(&hub).await.parse::<Position>().unwrap().epoch();
+    let (log, hub, _, epoch) = start(queue(100)).await;
     for sequence in 1..=2 {
         deliver(&log, epoch, sequence);
     }
     lose(&log, epoch, 3..=5);
     *log.fault.lock().unwrap() = Some(Fault::Fails);
     let seen_elsewhere = Position::new(epoch, 4).to_string();
-    let mut back = returning(&hub, "bob", &seen_elsewhere).await;
+    let mut back = returning(&hub, "bob", &[], &seen_elsewhere).await;
     let seen = until_caught_up(&mut back).await;
     assert_eq!(seen[1], r#"gap {"cause":"backend"}"#);
     for sequence in 3..=6 {

@@ -7,7 +7,9 @@ use std::time::Duration;
 use sse_core::{ClientId, Event, EventId, Hub, Latest, ManualClock, PublishError, Target};
 use support::{
     pass,
-    resuming::{Page, caught_up, gap, head, last, resume, seen_on_return, short_history},
+    resuming::{
+        Page, caught_up, gap, head, last, resume, returning, seen_on_return, short_history,
+    },
     settle, subscribe, text, unread,
 };
 
@@ -61,8 +63,7 @@ async fn positions_rise_and_the_opening_event_of_a_resume_has_none() {
     for number in 0..300 {
         hub.broadcast(text(number.to_string())).await.unwrap();
     }
-    let subscribe = subscribe("ada", &[]).last_event_id(last(&id));
-    let mut reader = unread(&hub, subscribe).await;
+    let mut reader = returning(&hub, "ada", &[], &id).await;
     let mut events = Vec::new();
     while events.len() < 302 {
         events.extend(support::soon(reader.next()).await.unwrap());
@@ -242,8 +243,7 @@ async fn the_opening_event_says_what_is_known_by_then() {
         ("~00000000000000ff.3", "gap"),
     ];
     for (id, resume) in cases {
-        let subscribe = subscribe("ada", &[]).last_event_id(last(id));
-        let mut reader = unread(&hub, subscribe).await;
+        let mut reader = returning(&hub, "ada", &[], id).await;
         assert_eq!(reader.seen()[0].json()["resume"], resume, "{id}");
     }
 }

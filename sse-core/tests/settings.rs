@@ -48,9 +48,22 @@ fn settings_come_from_json() {
     ] {
         assert_eq!(zero(what, json!(0)), BuildError::Zero(what));
     }
-    for what in ["heartbeat", "healthcheck", "reap_after", "reap_check"] {
+    for what in [
+        "heartbeat",
+        "healthcheck",
+        "reap_after",
+        "reap_check",
+        "retry_after_cut",
+    ] {
         assert_eq!(zero(what, json!("0s")), BuildError::Zero(what));
     }
+    let minute = Duration::from_secs(60);
+    let wrong = Hub::builder().retry_after_cut(2 * minute, minute).build();
+    let wrong = wrong.unwrap_err().to_string();
+    assert_eq!(
+        wrong,
+        "retry_after_cut must not be more than retry_after_cut_most"
+    );
 }
 
 fn zero(what: &'static str, value: Value) -> BuildError {

@@ -5,7 +5,7 @@ mod support;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -13,10 +13,52 @@ use std::{
 use sse_core::Hub;
 use support::{
     eventually,
-    log::{Fault, Log, numbers, returning, until_caught_up},
-    resuming::{head, queue},
+    log::{Fault, Log, numbers, until_caught_up},
+    resuming::{head, queue, returning},
     settle, subscribe, text, unread,
 };
+use tokio::task::JoinHandle;
+
+/// Publishes numbers to one client, at a steady rate.
+struct Publisher {
+    sent: Arc<AtomicU32>,
+    stop: Arc<AtomicBool>,
+    task: JoinHandle<()>,
+}
+
+impl Publisher {
+    fn start(hub: &Hub, client: &'static str, a_second: f64) -> Self {
+        let (sent, stop) = (Arc::<AtomicU32>::default(), Arc::<AtomicBool>::default());
+        let task = tokio::spawn({
+            let (hub, sent, stop) = (hub.clone(), Arc::clone(&sent), Arc::clone(&stop));
+            async move {
+                let (start, mut number) = (Instant::now(), 0);
+                while !stop.load(Ordering::SeqCst) {
+                    while f64::from(number) < start.elapsed().as_secs_f64() * a_second {
+                        let event = text(number.to_string());
+                        hub.send_to(client, event).await.unwrap();
+                        number += 1;
+                        sent.store(number, Ordering::SeqCst);
+                    }
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            }
+        });
+        Self { sent, stop, task }
+    }
+
+    async fn has_sent(&self, number: u32) {
+        while self.sent.load(Ordering::SeqCst) < number {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    async fn stop(self) -> u32 {
+        self.stop.store(true, Ordering::SeqCst);
+        self.task.await.unwrap();
+        self.sent.load(Ordering::SeqCst)
+    }
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unrelated_events_dont_put_off_the_switch() {
@@ -25,32 +67,17 @@ async fn unrelated_events_dont_put_off_the_switch() {
     let id = head(&hub).await;
     hub.send_to("ada", text("1")).await.unwrap();
     log.slow.store(true, Ordering::SeqCst);
-    let stop = Arc::<AtomicBool>::default();
-    // 20,000 a second.
-    let publisher = tokio::spawn({
-        let (hub, stop) = (hub.clone(), Arc::clone(&stop));
-        async move {
-            let (start, mut sent) = (Instant::now(), 0_u32);
-            while !stop.load(Ordering::SeqCst) {
-                while f64::from(sent) < start.elapsed().as_secs_f64() * 20_000.0 {
-                    hub.send_to("bob", text("x")).await.unwrap();
-                    sent += 1;
-                }
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        }
-    });
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    let unrelated = Publisher::start(&hub, "bob", 20_000.0);
+    unrelated.has_sent(200).await;
     for _ in 0..20 {
         let before = log.pages.load(Ordering::SeqCst);
-        let mut reader = returning(&hub, "ada", &id).await;
+        let mut reader = returning(&hub, "ada", &[], &id).await;
         let seen = until_caught_up(&mut reader).await;
         assert_eq!(numbers(&seen), [1]);
         let pages = log.pages.load(Ordering::SeqCst) - before;
         assert!(pages <= 2, "{pages} pages");
     }
-    stop.store(true, Ordering::SeqCst);
-    publisher.await.unwrap();
+    unrelated.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -60,32 +87,16 @@ async fn a_busy_target_cannot_outrun_a_slow_history() {
     let hub = log.hub().queue(queue(100_000)).build().unwrap();
     let id = head(&hub).await;
     log.slow.store(true, Ordering::SeqCst);
-    let stop = Arc::<AtomicBool>::default();
-    let publisher = tokio::spawn({
-        let (hub, stop) = (hub.clone(), Arc::clone(&stop));
-        async move {
-            let (start, mut sent) = (Instant::now(), 0_u32);
-            while !stop.load(Ordering::SeqCst) {
-                while f64::from(sent) < start.elapsed().as_secs_f64() * 5_000.0 {
-                    hub.send_to("ada", text(sent.to_string())).await.unwrap();
-                    sent += 1;
-                }
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        }
-    });
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    let mut reader = returning(&hub, "ada", &id).await;
+    let busy = Publisher::start(&hub, "ada", 5_000.0);
+    busy.has_sent(500).await;
+    let mut reader = returning(&hub, "ada", &[], &id).await;
     let mut seen = until_caught_up(&mut reader).await;
-    stop.store(true, Ordering::SeqCst);
-    publisher.await.unwrap();
+    let sent = busy.stop().await;
     settle().await;
     seen.extend(reader.read());
-    let numbers = numbers(&seen);
-    assert!(numbers.len() > 100, "{}", numbers.len());
-    assert_eq!(numbers, (0..numbers.len() as u64).collect::<Vec<_>>());
+    assert_eq!(numbers(&seen), (0..u64::from(sent)).collect::<Vec<_>>());
     let pages = log.pages.load(Ordering::SeqCst);
-    assert!(pages < 40, "{pages} pages for {} events", numbers.len());
+    assert!(pages < 40, "{pages} pages for {sent} events");
 }
 
 #[tokio::test]
@@ -96,7 +107,7 @@ async fn a_history_that_fails_is_told_as_a_gap() {
         let id = head(&hub).await;
         hub.broadcast(text("1")).await.unwrap();
         *log.fault.lock().unwrap() = Some(fault);
-        let mut reader = returning(&hub, "ada", &id).await;
+        let mut reader = returning(&hub, "ada", &[], &id).await;
         hub.broadcast(text("meanwhile")).await.unwrap();
         let seen = until_caught_up(&mut reader).await;
         let told = [
@@ -118,7 +129,7 @@ async fn a_history_that_always_says_no_is_asked_no_more() {
     *log.fault.lock().unwrap() = Some(Fault::Evicts);
     hub.broadcast(text("1")).await.unwrap();
     hub.broadcast(text("2")).await.unwrap();
-    let mut reader = returning(&hub, "ada", &id).await;
+    let mut reader = returning(&hub, "ada", &[], &id).await;
     let seen = until_caught_up(&mut reader).await;
     assert!(
         seen[1..seen.len() - 1]
@@ -140,7 +151,7 @@ async fn a_history_that_hangs_holds_up_those_who_ask_it_alone() {
     hub.broadcast(text("0")).await.unwrap();
     let mut stuck = Vec::new();
     for _ in 0..20 {
-        stuck.push(returning(&hub, "ada", &id).await);
+        stuck.push(returning(&hub, "ada", &[], &id).await);
     }
     let mut live = unread(&hub, subscribe("ada", &[])).await;
     settle().await;
@@ -151,7 +162,7 @@ async fn a_history_that_hangs_holds_up_those_who_ask_it_alone() {
     eventually(|| hub.info().catching_up == 0).await;
     *log.fault.lock().unwrap() = None;
     // Whoever hangs is given up with its connection.
-    let mut reader = returning(&hub, "ada", &id).await;
+    let mut reader = returning(&hub, "ada", &[], &id).await;
     let seen = until_caught_up(&mut reader).await;
     assert_eq!(numbers(&seen), [0, 1]);
 }
@@ -165,7 +176,7 @@ async fn a_history_that_falls_behind_is_asked_again() {
     for number in 0..5 {
         hub.broadcast(text(number.to_string())).await.unwrap();
     }
-    let mut reader = returning(&hub, "ada", &id).await;
+    let mut reader = returning(&hub, "ada", &[], &id).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(reader.read(), ["connected", "0", "1"]);
     let pages = log.pages.load(Ordering::SeqCst);
@@ -186,10 +197,10 @@ async fn those_who_stall_hold_up_nobody() {
     }
     let mut stalled = Vec::new();
     for _ in 0..1_000 {
-        stalled.push(returning(&hub, "bob", &id).await);
+        stalled.push(returning(&hub, "bob", &[], &id).await);
     }
     settle().await;
-    let mut reader = returning(&hub, "ada", &id).await;
+    let mut reader = returning(&hub, "ada", &[], &id).await;
     let seen = until_caught_up(&mut reader).await;
     assert_eq!(numbers(&seen), (0..1_000).collect::<Vec<_>>());
     let info = hub.info();

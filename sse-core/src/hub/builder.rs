@@ -50,6 +50,15 @@ impl HubBuilder {
         self
     }
 
+    /// When a client is told to come back whose connection was closed because its queue was full:
+    /// `first`, and twice as late each time in a row, up to `most`; 2 s and 60 s by default. Up to a
+    /// quarter is added, which keeps apart those who were cut together.
+    pub fn retry_after_cut(mut self, first: Duration, most: Duration) -> Self {
+        self.config.retry_after_cut = first;
+        self.config.retry_after_cut_most = most;
+        self
+    }
+
     /// How large an event may be on the wire, in bytes; 4 MiB by default.
     pub fn max_event_bytes(mut self, bytes: usize) -> Self {
         self.config.max_event_bytes = bytes;

@@ -28,6 +28,14 @@ pub struct HubConfig {
     /// history, so that its client comes back for what it missed, and the oldest event is dropped
     /// where there is none.
     pub overflow: Option<Overflow>,
+    /// When a client is told to come back whose connection was closed because its queue was full;
+    /// 2 s by default, and twice as late each time in a row.
+    #[serde(with = "humantime_serde")]
+    pub retry_after_cut: Duration,
+    /// As late as that at most, but for up to a quarter that keeps apart those who were cut together;
+    /// 60 s by default. A cut three times as long after the last doesn't count as in a row.
+    #[serde(with = "humantime_serde")]
+    pub retry_after_cut_most: Duration,
     /// How large an event may be on the wire, in bytes; 4 MiB by default.
     pub max_event_bytes: usize,
     /// After how long without anything to read a connection gets a periodic heartbeat; 30 s by
@@ -82,6 +90,8 @@ impl Default for HubConfig {
             queue_events: queue.events.get(),
             queue_bytes: queue.bytes.get(),
             overflow: None,
+            retry_after_cut: Duration::from_secs(2),
+            retry_after_cut_most: Duration::from_secs(60),
             max_event_bytes: 4 * 1024 * 1024,
             heartbeat: Some(Duration::from_secs(30)),
             heartbeat_to_all: false,
@@ -140,6 +150,14 @@ pub enum BuildError {
         /// What it may be.
         max: usize,
     },
+    /// Of two settings, the one that is to be the smaller isn't.
+    #[error("{what} must not be more than {most}")]
+    OutOfOrder {
+        /// Which is to be the smaller.
+        what: &'static str,
+        /// Which is to be the larger.
+        most: &'static str,
+    },
     /// A router that was given has no use for this: it keeps events itself, if it does, and is
     /// given as a log then.
     #[error("a router of one's own has no use for {0}")]
@@ -164,6 +182,7 @@ impl HubConfig {
         let durations = [
             ("heartbeat", self.heartbeat),
             ("healthcheck", self.healthcheck),
+            ("retry_after_cut", Some(self.retry_after_cut)),
             ("reap_after", Some(self.reap_after)),
             ("reap_check", Some(self.reap_check)),
             ("history_age", self.history_age),
@@ -174,6 +193,12 @@ impl HubConfig {
         let least = Duration::from_millis(1);
         let too_short = |duration: Option<Duration>| duration.is_some_and(|d| d < least);
         let duration = durations.into_iter().find(|(_, d)| too_short(*d));
+        if self.retry_after_cut > self.retry_after_cut_most {
+            return Err(BuildError::OutOfOrder {
+                what: "retry_after_cut",
+                most: "retry_after_cut_most",
+            });
+        }
         if self.presence_backlog > Self::MAX_BACKLOG {
             return Err(BuildError::TooLarge {
                 what: "presence_backlog",

@@ -110,7 +110,7 @@ impl Core {
             presence: PresenceTeller::new(config.presence_backlog),
             counters: Counters::default(),
             catch_ups: CatchUps::default(),
-            cuts: Cuts::default(),
+            cuts: Cuts::new(config.retry_after_cut, config.retry_after_cut_most),
             pulse: Pulse::default(),
             leaving: Mutex::default(),
             changes: Changes::default(),

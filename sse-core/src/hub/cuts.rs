@@ -9,18 +9,15 @@ use crate::{ClientId, sync::Mutex};
 /// Of how many clients the hub remembers that their connections were cut.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
-/// How long after a cut another counts as one more in a row: longer than the client was told to
-/// stay away.
-const IN_A_ROW: Duration = Duration::from_secs(180);
-
-/// When a client comes back that was cut once; twice as late each time more.
-const FIRST_RETRY: Duration = Duration::from_secs(2);
-const LAST_RETRY: Duration = Duration::from_secs(60);
-
 /// Whose connections were cut because their queues were full, so that who is cut again and again
 /// comes back later and later.
-#[derive(Debug, Default)]
-pub(super) struct Cuts(Mutex<Remembered>);
+#[derive(Debug)]
+pub(super) struct Cuts {
+    /// When a client comes back that was cut once; twice as late each time more.
+    first: Duration,
+    most: Duration,
+    remembered: Mutex<Remembered>,
+}
 
 #[derive(Debug, Default)]
 struct Remembered {
@@ -36,15 +33,36 @@ struct Cut {
 }
 
 impl Cuts {
+    pub(super) fn new(first: Duration, most: Duration) -> Self {
+        Self {
+            first,
+            most,
+            remembered: Mutex::default(),
+        }
+    }
+
+    /// How long after a cut another counts as one more in a row: longer than the client was told to
+    /// stay away.
+    const fn in_a_row(&self) -> Duration {
+        self.most.saturating_mul(3)
+    }
+
+    fn counts(&self, cut: Cut, now: Instant) -> bool {
+        now.saturating_duration_since(cut.last) < self.in_a_row()
+    }
+
     /// Notes a cut; `true` if it isn't the first in a row.
     pub(super) fn note(&self, client: &ClientId, now: Instant) -> bool {
-        let mut remembered = self.0.lock();
-        if remembered.cuts.len() >= REMEMBERED.get() && remembered.is_untidy(now) {
+        let mut remembered = self.remembered.lock();
+        if remembered.cuts.len() >= REMEMBERED.get() && self.is_untidy(&remembered, now) {
             remembered.tidied = Some(now);
-            remembered.cuts.retain(|_, cut| cut.counts(now));
+            remembered.cuts.retain(|_, cut| self.counts(*cut, now));
         }
         let cuts = &mut remembered.cuts;
-        let before = cuts.get(client).filter(|cut| cut.counts(now)).copied();
+        let before = cuts
+            .get(client)
+            .filter(|cut| self.counts(**cut, now))
+            .copied();
         if !cuts.contains_key(client) && cuts.len() >= REMEMBERED.get() {
             return false;
         }
@@ -60,33 +78,25 @@ impl Cuts {
     /// When to come back a client is told that was cut lately: `spread`, from 0 to 255, keeps apart
     /// those who were cut together.
     pub(super) fn retry(&self, client: &ClientId, now: Instant, spread: u8) -> Option<Duration> {
-        let cuts = &mut self.0.lock().cuts;
+        let cuts = &mut self.remembered.lock().cuts;
         let cut = *cuts.get(client)?;
-        if !cut.counts(now) {
+        if !self.counts(cut, now) {
             // It was told to come back late, and may come back as soon as anybody again.
             cuts.remove(client);
-            return Some(FIRST_RETRY);
+            return Some(self.first);
         }
-        let doubled = FIRST_RETRY.saturating_mul(1 << (cut.in_a_row - 1).min(16));
-        let retry = doubled.min(LAST_RETRY);
+        let doubled = self.first.saturating_mul(1 << (cut.in_a_row - 1).min(16));
+        let retry = doubled.min(self.most);
         let extra = retry.as_millis() as u64 / 4 * u64::from(spread) / 256;
         Some(retry + Duration::from_millis(extra))
     }
-}
 
-impl Remembered {
     /// Whether it is worth looking at each of them: hardly ever, because the section waits for it.
-    fn is_untidy(&self, now: Instant) -> bool {
-        let since = self
+    fn is_untidy(&self, remembered: &Remembered, now: Instant) -> bool {
+        let since = remembered
             .tidied
             .map(|tidied| now.saturating_duration_since(tidied));
-        since.is_none_or(|since| since >= IN_A_ROW / 2)
-    }
-}
-
-impl Cut {
-    fn counts(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.last) < IN_A_ROW
+        since.is_none_or(|since| since >= self.in_a_row() / 2)
     }
 }
 
@@ -94,9 +104,12 @@ impl Cut {
 mod tests {
     use super::*;
 
+    const FIRST: Duration = Duration::from_secs(2);
+    const MOST: Duration = Duration::from_secs(60);
+
     #[test]
     fn who_is_cut_again_and_again_comes_back_later_and_later() {
-        let (cuts, ada) = (Cuts::default(), ClientId::new("ada").unwrap());
+        let (cuts, ada) = (Cuts::new(FIRST, MOST), ClientId::new("ada").unwrap());
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         assert_eq!(cuts.retry(&ada, at(0), 0), None);
@@ -110,24 +123,24 @@ mod tests {
         for second in 2..10 {
             assert!(cuts.note(&ada, at(second)));
             let retry = cuts.retry(&ada, at(second), 0).unwrap();
-            assert!(retry > last || retry == LAST_RETRY, "{retry:?}");
+            assert!(retry > last || retry == MOST, "{retry:?}");
             last = retry;
         }
-        assert_eq!(last, LAST_RETRY);
+        assert_eq!(last, MOST);
         let calm = at(1_000);
-        assert_eq!(cuts.retry(&ada, calm, 0), Some(FIRST_RETRY), "told once");
+        assert_eq!(cuts.retry(&ada, calm, 0), Some(FIRST), "told once");
         assert_eq!(cuts.retry(&ada, calm, 0), None);
     }
 
     #[test]
     fn not_all_cuts_are_remembered() {
-        let (cuts, now) = (Cuts::default(), Instant::now());
+        let (cuts, now) = (Cuts::new(FIRST, MOST), Instant::now());
         for number in 0..2 * REMEMBERED.get() {
             cuts.note(&ClientId::new(number.to_string()).unwrap(), now);
         }
-        assert_eq!(cuts.0.lock().cuts.len(), REMEMBERED.get());
+        assert_eq!(cuts.remembered.lock().cuts.len(), REMEMBERED.get());
         let later = now + Duration::from_secs(3_600);
         cuts.note(&ClientId::new("new").unwrap(), later);
-        assert_eq!(cuts.0.lock().cuts.len(), 1);
+        assert_eq!(cuts.remembered.lock().cuts.len(), 1);
     }
 }

@@ -12,7 +12,7 @@ use std::{
 
 use sse_core::*;
 
-use super::{Reader, panic_quietly, soon, subscribe, unread};
+use super::{Reader, panic_quietly, soon};
 
 /// A router with a history of its own, whose answers can be slow, late, or none.
 #[derive(Debug, Default)]
@@ -134,11 +134,6 @@ impl History for Log {
         }
         Ok(page)
     }
-}
-
-pub(crate) async fn returning(hub: &Hub, client: &str, id: &str) -> Reader {
-    let last = LastEventId::parse(id.as_bytes());
-    unread(hub, subscribe(client, &[]).last_event_id(last)).await
 }
 
 /// Reads until it has caught up.

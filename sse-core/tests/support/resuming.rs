@@ -50,10 +50,14 @@ pub(crate) fn last(id: &str) -> Option<LastEventId> {
     LastEventId::parse(id.as_bytes())
 }
 
+/// Comes back as `client`, having seen `id`; nothing is read yet.
+pub(crate) async fn returning(hub: &Hub, client: &str, groups: &[&str], id: &str) -> Reader {
+    unread(hub, subscribe(client, groups).last_event_id(last(id))).await
+}
+
 /// Comes back as `client`, having seen `id`; what it gets until it has caught up.
 pub(crate) async fn resume(hub: &Hub, client: &str, groups: &[&str], id: &str) -> (Page, Reader) {
-    let subscribe = subscribe(client, groups).last_event_id(last(id));
-    let mut reader = unread(hub, subscribe).await;
+    let mut reader = returning(hub, client, groups, id).await;
     let mut page = Page::default();
     page.catch_up(&mut reader).await;
     (page, reader)
