@@ -9,7 +9,7 @@ use support::{
     Reader,
     log::{Fault, Log, numbers, until_caught_up},
     resuming::{head, queue, returning},
-    settle, subscribe, text, unread,
+    settle, soon, subscribe, text, unread,
 };
 
 fn routed(epoch: u64, sequence: u64) -> Routed {
@@ -171,4 +171,31 @@ async fn whoever_has_seen_more_than_this_node_is_sent_nothing_twice() {
         drop(log.deliverer().deliver(&[routed]));
     }
     assert_eq!(back.read(), ["5", "6"]);
+}
+
+/// Whoever has just gone live may be behind again before its catch-up has noticed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn losses_at_every_moment_of_a_catch_up_double_nothing() {
+    const EVENTS: u64 = 5_000;
+    let (log, hub, _, epoch) = start(queue(100_000)).await;
+    let mut live = unread(&hub, subscribe("ada", &[])).await;
+    let losing = tokio::spawn({
+        let log = Arc::clone(&log);
+        async move {
+            for sequence in 1..=EVENTS {
+                deliver(&log, epoch, sequence);
+                let after = Position::new(epoch, sequence);
+                log.deliverer().lost(Some(after), Lost::Backend);
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    let mut seen = Vec::new();
+    while seen.last() != Some(&EVENTS) {
+        let events = soon(live.next()).await.expect("it goes on");
+        let events: Vec<_> = events.iter().map(ToString::to_string).collect();
+        seen.extend(numbers(&events));
+    }
+    losing.await.unwrap();
+    assert_eq!(seen, (1..=EVENTS).collect::<Vec<_>>());
 }
