@@ -1,7 +1,7 @@
 use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    pin::Pin,
     task::Poll,
 };
 
@@ -18,13 +18,28 @@ pub(crate) fn caught<T>(call: impl FnOnce() -> T) -> Option<T> {
     }
 }
 
-/// Runs a future that isn't the library's own; `None` if it panicked.
+/// Runs a future that isn't the library's own; `None` if it panicked. Dropped midway, it drops that
+/// future, and a panic of that is forgotten too.
 pub(crate) async fn caught_future<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    poll_fn(|cx| match caught(|| future.as_mut().poll(cx)) {
-        Some(Poll::Ready(value)) => Poll::Ready(Some(value)),
-        Some(Poll::Pending) => Poll::Pending,
-        None => Poll::Ready(None),
+    let mut foreign = Foreign(Some(Box::pin(future)));
+    poll_fn(|cx| {
+        let Some(future) = &mut foreign.0 else {
+            return Poll::Ready(None);
+        };
+        match caught(|| future.as_mut().poll(cx)) {
+            Some(Poll::Ready(value)) => Poll::Ready(Some(value)),
+            Some(Poll::Pending) => Poll::Pending,
+            None => Poll::Ready(None),
+        }
     })
     .await
+}
+
+struct Foreign<F>(Option<Pin<Box<F>>>);
+
+impl<F> Drop for Foreign<F> {
+    fn drop(&mut self) {
+        let future = self.0.take();
+        caught(|| drop(future));
+    }
 }

@@ -5,13 +5,15 @@ mod ahead;
 mod models;
 mod own;
 mod tally;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
 use self::tally::Counted;
 pub(crate) use self::{
     ahead::Ahead,
-    own::{Own, PutBy},
+    own::{FirstOwn, Own},
     tally::Tally,
 };
 use crate::{EventId, GapCause, GroupName, Latest, Position, Target, Viewer};
@@ -281,9 +283,11 @@ impl HandOver {
             self.cursor = Some(position);
         }
         let further = self.cursor != Some(after);
-        self.at_end = !further && capped.is_none();
-        self.has_looked = true;
-        self.must_look = false;
+        if self.lost.is_none() {
+            self.at_end = !further && capped.is_none();
+            self.has_looked = true;
+            self.must_look = false;
+        }
         further
     }
 
@@ -292,6 +296,8 @@ impl HandOver {
     pub(crate) fn gap_told(&mut self, gap: Gap, head: Option<Position>, fresh: bool) {
         // What was claimed was wrong, or is asked of the history again.
         self.must_look = false;
+        // Whoever goes on from here on doesn't ask it again until more is lost.
+        self.at_end = gap.then == Then::Head;
         self.cursor = match gap.then {
             Then::Floor(Some(floor)) if !fresh || is_of_another_epoch(floor, head) => self
                 .cursor
@@ -310,7 +316,8 @@ impl HandOver {
         };
     }
 
-    /// The `head` of now or then; or what the connection has seen beyond it, if that is known to be so.
+    /// The `head` of now or then; or what the connection has seen beyond it, as its client says or
+    /// the history has shown.
     fn seen_or(&self, head: Option<Position>, cause: GapCause) -> Option<Position> {
         match cause {
             GapCause::Unknown | GapCause::Epoch | GapCause::Ahead => head,

@@ -15,11 +15,13 @@ mod membership;
 #[cfg(all(test, shuttle))]
 mod models;
 mod outcome;
+mod patience;
 mod publish;
 mod pulse;
 mod roster;
 mod section;
 mod switch;
+mod turns;
 mod wakes;
 
 use std::{

@@ -77,8 +77,8 @@ pub trait Deliver: Debug + Send + Sync {
     fn deliver(&self, routed: &[Routed]) -> Delivered;
 
     /// Says that events after `after` were lost on their way to this node; `after` is none where
-    /// nothing is kept. Every connection is told by a `gap`; where there is a history it catches up
-    /// again, from where it is.
+    /// nothing is kept. Every live connection is told by a `gap`; where there is a history it catches
+    /// up again, from where it is.
     fn lost(&self, after: Option<Position>, cause: Lost);
 }
 

@@ -15,6 +15,7 @@ use std::{
 
 use serde::Serialize;
 
+pub(crate) use self::waiting::{Entry, Gone, Waiting};
 pub use self::{
     body::EventBody,
     context::SinkContext,

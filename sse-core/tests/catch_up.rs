@@ -2,9 +2,11 @@
 
 mod support;
 
-use sse_core::{Event, Hub, ManualClock, MemoryHistory, Overflow, Target};
+use std::time::Duration;
+
+use sse_core::{Event, Hub, HubBuilder, ManualClock, MemoryHistory, Overflow, Target};
 use support::{
-    eventually, parse,
+    Reader, eventually, parse,
     resuming::{Page, caught_up, gap, head, queue, returning, seen_on_return, short_history},
     settle, subscribe, text, unread,
 };
@@ -51,7 +53,9 @@ async fn a_client_far_behind_needs_no_more_than_its_queue() {
 
 #[tokio::test]
 async fn nothing_is_lost_by_the_cut_of_a_slow_reader() {
-    let hub = Hub::builder().queue(queue(4)).build().unwrap();
+    let clock = ManualClock::new();
+    let builder = Hub::builder().queue(queue(4)).clock(clock.clone());
+    let hub = builder.build().unwrap();
     let mut reader = unread(&hub, subscribe("ada", &[])).await;
     let (mut page, mut cuts, mut sent) = (Page::default(), 0, 0);
     page.take(reader.seen());
@@ -63,6 +67,7 @@ async fn nothing_is_lost_by_the_cut_of_a_slow_reader() {
         page.take(reader.seen());
         if reader.ended {
             cuts += 1;
+            clock.advance(Duration::from_secs(2));
             let id = page.last.clone().unwrap();
             reader = returning(&hub, "ada", &[], &id).await;
             let mut again = Page::default();
@@ -82,7 +87,9 @@ async fn nothing_is_lost_by_the_cut_of_a_slow_reader() {
 
 #[tokio::test]
 async fn who_is_cut_again_and_again_is_told_to_come_back_later() {
-    let hub = Hub::builder().queue(queue(1)).build().unwrap();
+    let clock = ManualClock::new();
+    let builder = Hub::builder().queue(queue(1)).clock(clock.clone());
+    let hub = builder.build().unwrap();
     let mut retries = Vec::new();
     for _ in 0..4 {
         let subscription = hub.subscribe(subscribe("ada", &[])).await.unwrap();
@@ -94,6 +101,7 @@ async fn who_is_cut_again_and_again_is_told_to_come_back_later() {
         for _ in 0..2 {
             hub.broadcast(text("x")).await.unwrap();
         }
+        clock.advance(Duration::from_secs(2));
         assert!(parse(first.as_bytes()).len() == 1);
     }
     assert_eq!(retries[0], None);
@@ -197,6 +205,59 @@ async fn more_for_the_connection_itself_than_its_queue_holds_cuts_it() {
     assert_eq!(outcome.unwrap().closed, 1);
     eventually(|| hub.info().connections == 0).await;
     assert_eq!(hub.info().catching_up, 0);
+}
+
+/// A client that is far behind, whose queue is full.
+async fn far_behind(builder: HubBuilder) -> (Hub, Reader) {
+    let hub = builder.queue(queue(2)).build().unwrap();
+    let id = head(&hub).await;
+    for number in 0..5 {
+        hub.broadcast(text(number.to_string())).await.unwrap();
+    }
+    let reader = returning(&hub, "ada", &[], &id).await;
+    settle().await;
+    (hub, reader)
+}
+
+#[tokio::test]
+async fn of_a_conflation_key_the_newest_waits_for_the_catch_up() {
+    let (_hub, mut reader) = far_behind(Hub::builder()).await;
+    for number in 0..10 {
+        let progress = Event::text(format!("own {number}")).conflation_key("job");
+        let receipt = reader.handle.send(progress).await.unwrap();
+        let outcome = receipt.outcome().await.unwrap();
+        let replaced = u32::from(number > 0);
+        assert_eq!((outcome.queued, outcome.replaced), (1, replaced));
+    }
+    let mut page = Page::default();
+    page.catch_up(&mut reader).await;
+    let own = page.seen.iter().filter(|seen| seen.starts_with("own"));
+    assert_eq!(own.collect::<Vec<_>>(), ["own 9"]);
+}
+
+#[tokio::test]
+async fn what_is_dropped_of_what_waits_for_the_catch_up_is_told_once_where_it_is_missing() {
+    for (overflow, told) in [
+        (Overflow::DropOldest, ["gap 8", "own 8", "own 9"]),
+        (Overflow::DropNewest, ["own 0", "own 1", "gap 8"]),
+    ] {
+        let (hub, mut reader) = far_behind(Hub::builder().overflow(overflow)).await;
+        let gaps = hub.info().gaps;
+        for number in 0..10 {
+            let own = text(format!("own {number}"));
+            reader.handle.send(own).await.unwrap();
+        }
+        let mut page = Page::default();
+        page.catch_up(&mut reader).await;
+        let seen = page.seen.iter().filter_map(|seen| {
+            let dropped = || gap(seen)["dropped"].as_u64().unwrap();
+            let is_gap = seen.starts_with("gap");
+            let told = is_gap.then(|| format!("gap {}", dropped()));
+            told.or_else(|| seen.starts_with("own").then(|| seen.clone()))
+        });
+        assert_eq!(seen.collect::<Vec<_>>(), told);
+        assert_eq!(hub.info().gaps - gaps, 1);
+    }
 }
 
 #[tokio::test]

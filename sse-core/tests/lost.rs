@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use sse_core::{Frame, Hub, Keep, Lost, Position, QueueLimits, Routed, Target};
 use support::{
@@ -171,6 +171,47 @@ async fn whoever_has_seen_more_than_this_node_is_sent_nothing_twice() {
         drop(log.deliverer().deliver(&[routed]));
     }
     assert_eq!(back.read(), ["5", "6"]);
+}
+
+/// Nothing has been delivered since the loss, so that nobody knows how far it goes.
+#[tokio::test]
+async fn a_history_that_fails_after_a_loss_is_asked_no_more() {
+    let (log, hub, _, epoch) = start(queue(100)).await;
+    let mut live = live_after_one(&log, &hub, epoch).await;
+    *log.fault.lock().unwrap() = Some(Fault::Fails);
+    log.deliverer()
+        .lost(Some(Position::new(epoch, 1)), Lost::Backend);
+    let seen = until_caught_up(&mut live).await;
+    let gaps = seen.iter().filter(|seen| seen.starts_with("gap"));
+    assert!(gaps.count() <= 4, "{seen:?}");
+    settle().await;
+    assert!(log.pages.load(Ordering::SeqCst) < 8);
+    deliver(&log, epoch, 2);
+    assert_eq!(live.read(), ["2"]);
+}
+
+#[tokio::test]
+async fn a_loss_before_a_catch_up_has_begun_is_told_once() {
+    let (log, hub, _, epoch) = start(queue(100)).await;
+    // It needs no history, and is live at once.
+    let old = Position::new(epoch.wrapping_add(1), 1).to_string();
+    let mut reader = returning(&hub, "ada", &[], &old).await;
+    lose(&log, epoch, 1..=3);
+    log.deliverer()
+        .lost(Some(Position::new(epoch, 0)), Lost::Backend);
+    deliver(&log, epoch, 4);
+    let mut seen = until_caught_up(&mut reader).await;
+    while numbers(&seen).last() != Some(&4) {
+        let events = soon(reader.next()).await.expect("it goes on");
+        seen.extend(events.iter().map(ToString::to_string));
+    }
+    assert_eq!(numbers(&seen), [1, 2, 3, 4]);
+    let backend = r#"gap {"cause":"backend"}"#;
+    assert_eq!(
+        seen.iter().filter(|seen| *seen == backend).count(),
+        1,
+        "{seen:?}"
+    );
 }
 
 /// Whoever has just gone live may be behind again before its catch-up has noticed.

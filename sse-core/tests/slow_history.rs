@@ -10,11 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sse_core::Hub;
+use sse_core::{Hub, HubConfig};
 use support::{
     eventually,
     log::{Fault, Log, numbers, until_caught_up},
-    resuming::{head, queue, returning},
+    resuming::{caught_up, head, queue, returning},
     settle, subscribe, text, unread,
 };
 use tokio::task::JoinHandle;
@@ -186,6 +186,86 @@ async fn a_history_that_falls_behind_is_asked_again() {
     );
     *log.shows.lock().unwrap() = None;
     assert_eq!(numbers(&until_caught_up(&mut reader).await), [2, 3, 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn heartbeats_go_on_while_the_history_gets_nobody_further() {
+    let log = Log::new();
+    let builder = log.hub().heartbeat(Duration::from_secs(2));
+    let hub = builder.build().unwrap();
+    let id = head(&hub).await;
+    *log.shows.lock().unwrap() = Some(0);
+    hub.broadcast(text("0")).await.unwrap();
+    let mut reader = returning(&hub, "ada", &[], &id).await;
+    assert_eq!(reader.read(), ["connected"]);
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(2_200)).await;
+        let seen = reader.read();
+        assert!(
+            seen.len() == 1 && seen[0].starts_with("heartbeat"),
+            "{seen:?}"
+        );
+    }
+    assert_eq!(hub.info().catching_up, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_history_that_stays_behind_is_given_up() {
+    let log = Log::new();
+    let hub = log.hub().build().unwrap();
+    let id = head(&hub).await;
+    *log.shows.lock().unwrap() = Some(1);
+    for number in 0..5 {
+        hub.broadcast(text(number.to_string())).await.unwrap();
+    }
+    let mut reader = returning(&hub, "ada", &[], &id).await;
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    hub.broadcast(text("5")).await.unwrap();
+    let gap = r#"gap {"cause":"backend"}"#;
+    let told = ["connected", "0", gap, &caught_up(1, 0), "5"];
+    assert_eq!(reader.read(), told);
+}
+
+/// A history that hangs is given up by all who wait for it, not only by those whose turn it is.
+#[tokio::test(start_paused = true)]
+async fn all_who_wait_for_a_history_that_hangs_give_it_up_together() {
+    let log = Log::new();
+    let hub = log.hub().build().unwrap();
+    let id = head(&hub).await;
+    hub.broadcast(text("0")).await.unwrap();
+    *log.fault.lock().unwrap() = Some(Fault::Hangs);
+    let mut stuck = Vec::new();
+    for _ in 0..200 {
+        stuck.push(returning(&hub, "ada", &[], &id).await);
+    }
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    assert_eq!((hub.info().catching_up, hub.info().gaps), (200, 0));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(hub.info().gaps, 200);
+    *log.fault.lock().unwrap() = None;
+    for mut reader in stuck {
+        let seen = until_caught_up(&mut reader).await;
+        assert!(seen[1].starts_with("gap"), "{seen:?}");
+    }
+}
+
+/// A storm that takes longer than the deadline fails nobody, as long as the history answers.
+#[tokio::test(start_paused = true)]
+async fn those_who_wait_long_for_their_turn_get_it() {
+    let log = Log::new();
+    let config: HubConfig = serde_json::from_str(r#"{"history_deadline": "20ms"}"#).unwrap();
+    let hub = log.hub().config(config).build().unwrap();
+    let id = head(&hub).await;
+    hub.broadcast(text("0")).await.unwrap();
+    log.slow.store(true, Ordering::SeqCst);
+    let mut back = Vec::new();
+    for _ in 0..500 {
+        back.push(returning(&hub, "ada", &[], &id).await);
+    }
+    for mut reader in back {
+        assert_eq!(numbers(&until_caught_up(&mut reader).await), [0]);
+    }
+    assert_eq!(hub.info().gaps, 0);
 }
 
 #[tokio::test]

@@ -1,81 +1,43 @@
-use std::collections::VecDeque;
-
-use crate::{Frame, QueueLimits, WhenFull};
+use crate::{
+    Frame, Offer, QueueLimits, WhenFull,
+    sink::{Entry, Gone, Waiting},
+};
 
 /// What was sent to a connection alone while it catches up, and found no room in its queue.
 ///
 /// It is as long as a queue, and treats what doesn't fit in the same way.
 #[derive(Debug, Default)]
-pub(crate) struct Own {
-    frames: VecDeque<Frame>,
-    bytes: usize,
-    /// How many were dropped, of which the client hasn't been told.
-    dropped: u64,
-}
+pub(crate) struct Own(Waiting);
 
-/// What became of a frame that was put by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PutBy {
-    /// It waits.
-    Waits,
-    /// It waits, and the oldest of them were dropped: so many.
-    DroppedOldest(u32),
-    /// It was dropped.
-    Dropped,
-    /// There is no place for it.
-    Full,
+/// What stands first of what was put by.
+#[derive(Debug, Clone)]
+pub(crate) enum FirstOwn {
+    Frame(Frame),
+    /// So many were dropped; the frame behind them has so many bytes. They are told together, so
+    /// that those are counted that are dropped until then.
+    Dropped(u64, usize),
 }
 
 impl Own {
     /// Keeps a frame until there is room.
-    pub(crate) fn put_by(&mut self, frame: &Frame, limits: &QueueLimits, full: WhenFull) -> PutBy {
-        let mut oldest = 0;
-        while !self.fits(frame, limits) {
-            match full {
-                WhenFull::Refuse => return PutBy::Full,
-                WhenFull::DropThis => {
-                    self.dropped += 1;
-                    return PutBy::Dropped;
-                }
-                WhenFull::DropOldest => {
-                    self.pop();
-                    self.dropped += 1;
-                    oldest += 1;
-                }
-            }
-        }
-        self.bytes += frame.len();
-        self.frames.push_back(frame.clone());
-        match oldest {
-            0 => PutBy::Waits,
-            oldest => PutBy::DroppedOldest(oldest),
-        }
-    }
-
-    fn fits(&self, frame: &Frame, limits: &QueueLimits) -> bool {
-        self.frames.is_empty()
-            || (self.frames.len() < limits.events.get()
-                && self.bytes.saturating_add(frame.len()) <= limits.bytes.get())
+    pub(crate) fn put_by(&mut self, frame: &Frame, limits: &QueueLimits, full: WhenFull) -> Offer {
+        self.0.offer(frame, limits, full, &mut Gone::new())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.frames.is_empty() && self.dropped == 0
+        self.0.is_empty()
     }
 
-    /// How many were dropped before what waits now; told once.
-    pub(crate) fn take_dropped(&mut self) -> u64 {
-        std::mem::take(&mut self.dropped)
-    }
-
-    /// The first that waits.
-    pub(crate) fn first(&self) -> Option<&Frame> {
-        self.frames.front()
+    pub(crate) fn first(&self) -> Option<FirstOwn> {
+        let (first, len) = self.0.first()?;
+        Some(match first {
+            Entry::Frame(frame) => FirstOwn::Frame(frame.clone()),
+            Entry::Gap(dropped) => FirstOwn::Dropped(*dropped, len),
+        })
     }
 
     /// The first has been queued.
     pub(crate) fn pop(&mut self) {
-        if let Some(frame) = self.frames.pop_front() {
-            self.bytes -= frame.len();
-        }
+        self.0.pop();
     }
 }

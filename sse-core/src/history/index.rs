@@ -50,6 +50,8 @@ impl<K: Clone + Eq + Hash> Lists<K> {
             if self.0.len() * 4 < self.0.capacity() {
                 self.0.shrink_to(self.0.len() * 2);
             }
+        } else if list.len() * 4 < list.capacity() {
+            list.shrink_to(list.len() * 2);
         }
     }
 }

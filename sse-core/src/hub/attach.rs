@@ -263,7 +263,6 @@ impl Core {
             let hand_over = HandOver::new(viewer, next, cursor, head, tally);
             Box::new(Place::CatchingUp(hand_over))
         });
-        let catches_up = place.is_some();
         let active = !self.is_closed() && connection.enter(Stage::Dormant, place);
         if active {
             connection.touch(now);
@@ -279,9 +278,13 @@ impl Core {
                 self.gap_in(&section, connection, gap, &mut wakes);
             }
         }
-        drop(section);
-        if catches_up && active {
+        // Once, and before a loss can have it catch up anew.
+        let catches_up = connection.stage() == Stage::CatchingUp;
+        if catches_up {
             self.catch_ups.put(Arc::clone(connection));
+        }
+        drop(section);
+        if catches_up {
             self.catch_ups.notify();
         }
         active

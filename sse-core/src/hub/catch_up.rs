@@ -2,6 +2,7 @@
 //! sink has room.
 
 use std::{
+    convert::Infallible,
     error::Error,
     future::{Future, poll_fn},
     sync::Arc,
@@ -11,13 +12,14 @@ use std::{
 
 use super::{
     core::{Core, guarded},
+    patience::Patience,
     switch::{Pushed, Switched},
     wakes::Wakes,
 };
 use crate::{
     CloseReason, Connection, Frame, FreshState, GapCause, History, HistoryError, Kept, Page,
     PageLimit, Position,
-    foreign::{caught, caught_future},
+    foreign::caught,
     hand_over::{Gap, HandOver, Next, Then},
     sync::task::yield_now,
 };
@@ -27,14 +29,6 @@ const PAGE: PageLimit = PageLimit {
     events: 128,
     bytes: 256 * 1024,
 };
-
-/// How long to wait before a history is asked again that hasn't come as far as what was delivered, or
-/// refused what it was asked for: twice as long each time.
-const FIRST_WAIT: Duration = Duration::from_millis(10);
-const LAST_WAIT: Duration = Duration::from_secs(1);
-
-/// How often in a row a history may say that what it is asked for is gone.
-const REFUSALS: u32 = 3;
 
 /// When a client comes back that couldn't be told how things stand; up to three times as late.
 const COME_BACK: Duration = Duration::from_secs(2);
@@ -83,54 +77,47 @@ impl<'a> CatchUp<'a> {
     pub(super) async fn run(self) {
         tokio::select! {
             () = self.connection.ended() => {}
-            () = self.steps() => {}
+            Err(Over) = self.steps() => {}
         }
     }
 
-    async fn steps(&self) {
-        let (mut wait, mut refusals) = (FIRST_WAIT, 0);
-        while let Ok(next) = self.catching_up(HandOver::next) {
+    async fn steps(&self) -> Result<Infallible, Over> {
+        let core = self.core;
+        let mut patience = Patience::default();
+        loop {
+            let next = self.catching_up(HandOver::next)?;
             let reads = matches!(next, Next::Read);
             let step = match next {
-                Next::Locate(_) | Next::Latest(_) => self.find(next).await,
-                Next::Gap(gap) => self.tell_gap(gap).await,
-                Next::Fresh(gap, position) => self.fresh_state(gap, position).await,
-                Next::Read => self.read().await,
+                Next::Locate(_) | Next::Latest(_) => self.find(next).await?,
+                Next::Gap(gap) => self.tell_gap(gap).await?,
+                Next::Fresh(gap, position) => self.fresh_state(gap, position).await?,
+                Next::Read => self.read().await?,
             };
-            match step {
-                Err(Over) => return,
-                Ok(Step::Further) => {
-                    if reads {
-                        (wait, refusals) = (FIRST_WAIT, 0);
-                    }
+            let (gap, pauses) = match step {
+                Step::Further if reads => {
+                    patience = Patience::default();
                     continue;
                 }
-                Ok(Step::NoFurther) => {}
-                Ok(Step::Refused(gap)) => {
-                    refusals += 1;
-                    // What is kept is gone each time before it is read.
-                    let gap = if refusals < REFUSALS {
-                        gap
-                    } else {
-                        Gap {
-                            cause: GapCause::Backend,
-                            then: Then::Head,
-                        }
-                    };
-                    let told = self.catching_up(|it| it.set_next(Next::Gap(gap)));
-                    if told.is_err() {
-                        return;
-                    }
-                    // The application isn't asked again and again without a pause; without it, that
-                    // was the last question.
-                    if refusals == 1 || self.core.fresh_state.is_none() {
-                        continue;
-                    }
+                Step::Further => continue,
+                Step::NoFurther => {
+                    let gap = patience.behind(core.clock.now(), core.config.history_deadline);
+                    (gap, gap.is_none())
                 }
+                // The application isn't asked again and again without a pause.
+                Step::Refused(gap) => {
+                    let gap = patience.refused(gap);
+                    (
+                        Some(gap),
+                        core.fresh_state.is_some() && !patience.is_fresh(),
+                    )
+                }
+            };
+            if let Some(gap) = gap {
+                self.catching_up(|it| it.set_next(Next::Gap(gap)))?;
             }
-            let clock = &self.core.clock;
-            clock.sleep_until(clock.now() + wait).await;
-            wait = LAST_WAIT.min(wait * 2);
+            if pauses {
+                patience.pause(&*core.clock).await;
+            }
         }
     }
 
@@ -184,10 +171,8 @@ impl<'a> CatchUp<'a> {
         };
         let mut wakes = Wakes::new(core);
         for frame in frames {
-            while let Pushed::NoRoom(bytes) = self.push(&frame, &mut wakes)? {
-                wakes.flush();
-                self.room(bytes).await?;
-            }
+            let offer = |wakes: &mut _| core.offer_room(&self.connection, &frame, wakes);
+            self.push(offer, &mut wakes).await?;
         }
         self.catching_up(|it| it.read_from(position))?;
         Ok(Step::Further)
@@ -200,7 +185,6 @@ impl<'a> CatchUp<'a> {
         position: Option<Position>,
     ) -> Result<Vec<Frame>, String> {
         let core = self.core;
-        let _turn = core.catch_ups.fresh_states.acquire().await;
         let Some(hook) = &core.fresh_state else {
             return Ok(Vec::new());
         };
@@ -209,12 +193,12 @@ impl<'a> CatchUp<'a> {
             cause: gap.cause,
             position,
         };
-        let making = caught_future(async { hook.make(fresh).await });
-        let deadline = core.clock.now() + core.config.fresh_state_deadline;
-        let made = tokio::select! {
-            made = making => made.ok_or("it panicked")?,
-            () = core.clock.sleep_until(deadline) => return Err("it took too long".to_owned()),
-        };
+        let (turns, deadline) = (
+            &core.catch_ups.fresh_states,
+            core.config.fresh_state_deadline,
+        );
+        let made = turns.ask(core, deadline, || hook.make(fresh)).await;
+        let made = made.map_err(|error| error.to_string())?;
         let events = made.map_err(|error| text_of(&*error))?;
         let frames = events.iter().map(|event| core.frame_unkept(event));
         let frames: Result<_, _> = frames.collect();
@@ -227,6 +211,9 @@ impl<'a> CatchUp<'a> {
         if self.switch().await? {
             return Ok(Step::Further);
         }
+        // What was sent to it alone doesn't wait for the history, if there is room.
+        let nothing = |_: &mut Wakes| Pushed::Queued;
+        self.push(nothing, &mut Wakes::new(self.core)).await?;
         let asked = self.catching_up(|it| it.ask().map(|after| (after, it.viewer().clone())))?;
         let Some((after, viewer)) = asked else {
             return Ok(Step::Refused(Gap::new(GapCause::Unknown)));
@@ -247,7 +234,6 @@ impl<'a> CatchUp<'a> {
             }
         }
         drop(wakes);
-        self.connection.touch(self.core.now_ms());
         let further = self.catching_up(|it| it.looked_to(after, read_to))?;
         if further || self.switch().await? {
             return Ok(Step::Further);
@@ -257,45 +243,52 @@ impl<'a> CatchUp<'a> {
 
     /// Queues an event of a page once there is room; `false` if the rest has to be read again.
     async fn queue(&self, kept: &Kept, wakes: &mut Wakes) -> Result<bool, Over> {
-        loop {
-            let pushed = match self.core.push_own(&self.connection, wakes) {
-                Pushed::Queued => self.core.replay(&self.connection, kept, wakes),
-                pushed => Some(pushed),
-            };
-            match pushed {
-                Some(Pushed::Queued) => return Ok(true),
-                Some(Pushed::NoRoom(bytes)) => {
-                    wakes.flush();
-                    self.room(bytes).await?;
-                }
-                Some(Pushed::Ended) => return Err(Over),
-                None => return Ok(false),
-            }
-        }
+        let mut again = false;
+        let offer = |wakes: &mut _| {
+            let replayed = self.core.replay(&self.connection, kept, wakes);
+            again = replayed.is_none();
+            replayed.unwrap_or(Pushed::Queued)
+        };
+        self.push(offer, wakes).await?;
+        Ok(!again)
     }
 
-    /// Queues a frame that isn't the history's, after what was sent to the connection before.
-    fn push(&self, frame: &Frame, wakes: &mut Wakes) -> Result<Pushed, Over> {
-        let pushed = match self.core.push_own(&self.connection, wakes) {
-            Pushed::Queued => self.core.offer_room(&self.connection, frame, wakes),
-            pushed => pushed,
-        };
-        match pushed {
-            Pushed::Ended => Err(Over),
-            pushed => Ok(pushed),
+    /// Queues what was sent to the connection alone, and what `offer` offers behind it.
+    async fn push(
+        &self,
+        mut offer: impl FnMut(&mut Wakes) -> Pushed + Send,
+        wakes: &mut Wakes,
+    ) -> Result<(), Over> {
+        let mut room = 0;
+        loop {
+            let pushed = match self.core.push_own(&self.connection, room, wakes) {
+                Pushed::Queued => offer(wakes),
+                pushed => pushed,
+            };
+            match pushed {
+                Pushed::Queued => return Ok(()),
+                Pushed::NoRoom(bytes) => {
+                    wakes.flush();
+                    self.room(bytes).await?;
+                    room = bytes;
+                }
+                Pushed::Ended => return Err(Over),
+            }
         }
     }
 
     /// Makes the connection live, if nothing is missing but what is at hand; `false` if more is.
     async fn switch(&self) -> Result<bool, Over> {
+        let mut room = 0;
         loop {
             let mut wakes = Wakes::new(self.core);
-            match self.core.switch(&self.connection, &mut wakes) {
+            match self.core.switch(&self.connection, room, &mut wakes) {
                 Switched::Live => return Ok(true),
                 Switched::Behind => return Ok(false),
                 Switched::NoRoom(bytes) => {
                     drop(wakes);
                     self.room(bytes).await?;
+                    room = bytes;
                 }
                 Switched::Ended => return Err(Over),
             }
@@ -354,15 +347,14 @@ impl<'a> CatchUp<'a> {
         let Some(history) = &self.core.history else {
             return Err(HistoryError::backend("there is no history"));
         };
-        let clock = &self.core.clock;
-        let _turn = self.core.catch_ups.reads.acquire().await;
-        let deadline = clock.now() + self.core.config.history_deadline;
-        tokio::select! {
-            answer = caught_future(async { question(&**history).await }) => {
-                answer.unwrap_or_else(|| Err(HistoryError::backend("it panicked")))
-            }
-            () = clock.sleep_until(deadline) => Err(HistoryError::backend("it took too long")),
-        }
+        let (turns, deadline) = (
+            &self.core.catch_ups.reads,
+            self.core.config.history_deadline,
+        );
+        let answer = turns.ask(self.core, deadline, || question(&**history));
+        answer
+            .await
+            .unwrap_or_else(|error| Err(HistoryError::backend(error)))
     }
 
     fn catching_up<T>(&self, read: impl FnOnce(&mut HandOver) -> T) -> Result<T, Over> {

@@ -3,9 +3,9 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
-use super::{catch_up::CatchUp, core::Core};
+use super::{catch_up::CatchUp, core::Core, turns::Turns};
 use crate::{
     Connection,
     hand_over::Tally,
@@ -26,8 +26,8 @@ const CHUNK: usize = 64;
 pub(super) struct CatchUps {
     arrivals: Mutex<VecDeque<Arc<Connection>>>,
     arrived: Notify,
-    pub(super) reads: Semaphore,
-    pub(super) fresh_states: Semaphore,
+    pub(super) reads: Turns,
+    pub(super) fresh_states: Turns,
     tally: Arc<Tally>,
 }
 
@@ -36,8 +36,8 @@ impl Default for CatchUps {
         Self {
             arrivals: Mutex::default(),
             arrived: Notify::new(),
-            reads: Semaphore::new(PAGERS),
-            fresh_states: Semaphore::new(FRESH_STATES),
+            reads: Turns::new(PAGERS),
+            fresh_states: Turns::new(FRESH_STATES),
             tally: Arc::default(),
         }
     }

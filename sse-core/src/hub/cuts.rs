@@ -51,12 +51,19 @@ impl Cuts {
         now.saturating_duration_since(cut.last) < self.in_a_row()
     }
 
+    /// Whether there may still be connections of its client that were told to come back late.
+    fn is_remembered(&self, cut: Cut, now: Instant) -> bool {
+        now.saturating_duration_since(cut.last) < self.in_a_row().saturating_mul(2)
+    }
+
     /// Notes a cut; `true` if it isn't the first in a row.
     pub(super) fn note(&self, client: &ClientId, now: Instant) -> bool {
         let mut remembered = self.remembered.lock();
         if remembered.cuts.len() >= REMEMBERED.get() && self.is_untidy(&remembered, now) {
             remembered.tidied = Some(now);
-            remembered.cuts.retain(|_, cut| self.counts(*cut, now));
+            remembered
+                .cuts
+                .retain(|_, cut| self.is_remembered(*cut, now));
         }
         let cuts = &mut remembered.cuts;
         let before = cuts
@@ -66,13 +73,16 @@ impl Cuts {
         if !cuts.contains_key(client) && cuts.len() >= REMEMBERED.get() {
             return false;
         }
-        let in_a_row = before.map_or(1, |cut| cut.in_a_row.saturating_add(1));
-        let cut = Cut {
-            in_a_row,
-            last: now,
+        let cut = match before {
+            // Several connections of the client were cut by the same crowd of events.
+            Some(before) if now.saturating_duration_since(before.last) < self.first => before,
+            before => Cut {
+                in_a_row: before.map_or(1, |before| before.in_a_row.saturating_add(1)),
+                last: now,
+            },
         };
         cuts.insert(client.clone(), cut);
-        in_a_row > 1
+        cut.in_a_row > 1
     }
 
     /// When to come back a client is told that was cut lately: `spread`, from 0 to 255, keeps apart
@@ -80,15 +90,18 @@ impl Cuts {
     pub(super) fn retry(&self, client: &ClientId, now: Instant, spread: u8) -> Option<Duration> {
         let cuts = &mut self.remembered.lock().cuts;
         let cut = *cuts.get(client)?;
+        if !self.is_remembered(cut, now) {
+            cuts.remove(client);
+            return None;
+        }
         if !self.counts(cut, now) {
             // It was told to come back late, and may come back as soon as anybody again.
-            cuts.remove(client);
             return Some(self.first);
         }
         let doubled = self.first.saturating_mul(1 << (cut.in_a_row - 1).min(16));
         let retry = doubled.min(self.most);
-        let extra = retry.as_millis() as u64 / 4 * u64::from(spread) / 256;
-        Some(retry + Duration::from_millis(extra))
+        let extra = (retry / 1024).saturating_mul(u32::from(spread));
+        Some(retry.saturating_add(extra))
     }
 
     /// Whether it is worth looking at each of them: hardly ever, because the section waits for it.
@@ -120,16 +133,40 @@ mod tests {
             Some(Duration::from_millis(2_250))
         );
         let mut last = Duration::ZERO;
-        for second in 2..10 {
+        for second in (2..30).step_by(3) {
             assert!(cuts.note(&ada, at(second)));
             let retry = cuts.retry(&ada, at(second), 0).unwrap();
             assert!(retry > last || retry == MOST, "{retry:?}");
             last = retry;
         }
         assert_eq!(last, MOST);
-        let calm = at(1_000);
-        assert_eq!(cuts.retry(&ada, calm, 0), Some(FIRST), "told once");
-        assert_eq!(cuts.retry(&ada, calm, 0), None);
+        let calm = at(300);
+        for _tab in 0..3 {
+            assert_eq!(cuts.retry(&ada, calm, 0), Some(FIRST));
+        }
+        assert_eq!(cuts.retry(&ada, at(1_000), 0), None);
+    }
+
+    #[test]
+    fn connections_that_are_cut_together_count_once() {
+        let (cuts, ada) = (Cuts::new(FIRST, MOST), ClientId::new("ada").unwrap());
+        let now = Instant::now();
+        for tab in 0..6 {
+            assert!(!cuts.note(&ada, now + Duration::from_millis(tab)));
+        }
+        assert_eq!(cuts.retry(&ada, now, 0), Some(FIRST));
+        assert!(cuts.note(&ada, now + FIRST));
+    }
+
+    #[test]
+    fn settings_without_end_are_no_panic() {
+        let (cuts, ada) = (
+            Cuts::new(Duration::MAX, Duration::MAX),
+            ClientId::new("ada").unwrap(),
+        );
+        let now = Instant::now();
+        cuts.note(&ada, now);
+        assert_eq!(cuts.retry(&ada, now, 255), Some(Duration::MAX));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     Connection, Deliver, Frame, GapCause, Lost, Offer, Position, Routed, Scope, Viewer,
     connection::Stage,
-    hand_over::{HandOver, Next, Place, PutBy},
+    hand_over::{HandOver, Next, Place},
 };
 
 /// What a delivery came to. Readers are woken when it is dropped.
@@ -139,28 +139,10 @@ impl Core {
                 connection.touch(now);
             }
             delivery.matched += 1;
-            self.offer_counted(connection, &routed.frame, &mut delivery, wakes);
+            delivery.count(self.offer(connection, &routed.frame, wakes));
         });
         self.counters.dropped.add(u64::from(delivery.dropped));
         if whole { Ok(delivery) } else { Err(Missed) }
-    }
-
-    fn offer_counted(
-        &self,
-        connection: &Arc<Connection>,
-        frame: &Frame,
-        delivery: &mut Delivery,
-        wakes: &mut Wakes,
-    ) {
-        match self.offer(connection, frame, wakes) {
-            Offer::Queued { replaced, dropped } => {
-                delivery.queued += 1;
-                delivery.replaced += replaced;
-                delivery.dropped += dropped;
-            }
-            Offer::Dropped => delivery.dropped += 1,
-            Offer::Full | Offer::Closed => delivery.closed += 1,
-        }
     }
 
     /// An event for a connection that catches up: what is kept it will read; what is for it alone
@@ -193,7 +175,7 @@ impl Core {
         delivery: &mut Delivery,
         wakes: &mut Wakes,
     ) {
-        let pushed = match self.push_own_in(connection, wakes) {
+        let pushed = match self.push_own_in(connection, 0, wakes) {
             Pushed::Queued => self.offer_room(connection, frame, wakes),
             pushed => pushed,
         };
@@ -203,18 +185,11 @@ impl Core {
             Pushed::NoRoom(_) => {
                 let (limits, full) = (&self.queue, self.when_full);
                 let put_by = connection.catching_up(|it| it.own.put_by(frame, limits, full));
-                match put_by {
-                    Some(PutBy::Waits) => delivery.queued += 1,
-                    Some(PutBy::DroppedOldest(dropped)) => {
-                        delivery.queued += 1;
-                        delivery.dropped += dropped;
-                    }
-                    Some(PutBy::Dropped) => delivery.dropped += 1,
-                    Some(PutBy::Full) | None => {
-                        self.cut(connection, wakes);
-                        delivery.closed += 1;
-                    }
+                let put_by = put_by.unwrap_or(Offer::Closed);
+                if put_by == Offer::Full {
+                    self.cut(connection, wakes);
                 }
+                delivery.count(put_by);
             }
         }
     }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use crate::{
-    Accepted, Position, Ticket,
+    Accepted, Offer, Position, Ticket,
     sync::{
         Mutex,
         atomic::{AtomicU64, Ordering},
@@ -34,6 +34,19 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// Counts what became of one connection's frame.
+    pub(super) const fn count(&mut self, offer: Offer) {
+        match offer {
+            Offer::Queued { replaced, dropped } => {
+                self.queued += 1;
+                self.replaced += replaced;
+                self.dropped += dropped;
+            }
+            Offer::Dropped => self.dropped += 1,
+            Offer::Full | Offer::Closed => self.closed += 1,
+        }
+    }
+
     pub(super) const fn add(&mut self, other: Self) {
         self.matched += other.matched;
         self.queued += other.queued;

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     CloseReason, Connection, Frame, Kept, Offer, Position, WhenFull,
     connection::Stage,
-    hand_over::{Admit, Ahead, Gap, Place, Standing, Then},
+    hand_over::{Admit, Ahead, FirstOwn, Gap, Place, Standing, Then},
 };
 
 /// What became of a frame for a connection that catches up.
@@ -65,6 +65,7 @@ impl Core {
                 let pushed = self.offer_room(connection, &kept.frame, wakes);
                 if pushed == Pushed::Queued {
                     connection.catching_up(|it| it.sent(position));
+                    connection.touch(self.now_ms());
                     self.counters.replayed.add(1);
                 }
                 Some(pushed)
@@ -72,30 +73,39 @@ impl Core {
         }
     }
 
-    /// Queues what was sent to this very connection and waits for room.
-    pub(super) fn push_own(&self, connection: &Arc<Connection>, wakes: &mut Wakes) -> Pushed {
+    /// Queues what was sent to this very connection and waits for room; `room` says how large a
+    /// frame is known to fit.
+    pub(super) fn push_own(
+        &self,
+        connection: &Arc<Connection>,
+        room: usize,
+        wakes: &mut Wakes,
+    ) -> Pushed {
         if connection.catching_up(|it| it.own.is_empty()) == Some(true) {
             return Pushed::Queued;
         }
         // A delivery to it comes before or after.
         let _section = self.section.lock();
-        self.push_own_in(connection, wakes)
+        self.push_own_in(connection, room, wakes)
     }
 
     /// As [`push_own`](Self::push_own), inside the ordered section.
-    pub(super) fn push_own_in(&self, connection: &Arc<Connection>, wakes: &mut Wakes) -> Pushed {
-        let dropped = connection.catching_up(|it| it.own.take_dropped());
-        if let Some(dropped @ 1..) = dropped {
-            let gap = self.sinks.gap(dropped);
-            self.notify(connection, &gap, wakes);
-        }
-        while let Some(own) = connection
-            .catching_up(|it| it.own.first().cloned())
-            .flatten()
-        {
-            let pushed = self.offer_room(connection, &own, wakes);
-            if pushed != Pushed::Queued {
-                return pushed;
+    pub(super) fn push_own_in(
+        &self,
+        connection: &Arc<Connection>,
+        room: usize,
+        wakes: &mut Wakes,
+    ) -> Pushed {
+        while let Some(first) = connection.catching_up(|it| it.own.first()).flatten() {
+            match first {
+                FirstOwn::Dropped(dropped, behind) if behind <= room => {
+                    self.notify(connection, &self.sinks.gap(dropped), wakes);
+                }
+                FirstOwn::Dropped(_, behind) => return Pushed::NoRoom(behind),
+                FirstOwn::Frame(frame) => match self.offer_room(connection, &frame, wakes) {
+                    Pushed::Queued => {}
+                    pushed => return pushed,
+                },
             }
             connection.catching_up(|it| it.own.pop());
         }
@@ -152,20 +162,26 @@ impl Core {
         tracing::debug!(connection = %connection.id(), cause = ?gap.cause, "told of a gap");
         let (head, fresh) = (section.head(), self.fresh_state.is_some());
         connection.catching_up(|it| it.gap_told(gap, head, fresh));
-        self.switch_in(section, connection, wakes)
+        self.switch_in(section, connection, 0, wakes)
     }
 
     /// Makes a connection live that has read all that passed; what the tail has of it is queued
-    /// here, as far as there is room.
-    pub(super) fn switch(&self, connection: &Arc<Connection>, wakes: &mut Wakes) -> Switched {
+    /// here, as far as there is room. `room` says how large a frame is known to fit.
+    pub(super) fn switch(
+        &self,
+        connection: &Arc<Connection>,
+        room: usize,
+        wakes: &mut Wakes,
+    ) -> Switched {
         let section = self.section.lock();
-        self.switch_in(&section, connection, wakes)
+        self.switch_in(&section, connection, room, wakes)
     }
 
     fn switch_in(
         &self,
         section: &Section,
         connection: &Arc<Connection>,
+        room: usize,
         wakes: &mut Wakes,
     ) -> Switched {
         let standing = connection.catching_up(|it| it.standing(section.has_hole()));
@@ -175,7 +191,7 @@ impl Core {
             Some(Standing::Near(cursor)) => self.replay_tail(section, connection, cursor, wakes),
             Some(Standing::Far | Standing::Busy) => Some(Switched::Behind),
         };
-        let not_yet = not_yet.or_else(|| self.push_own_in(connection, wakes).into());
+        let not_yet = not_yet.or_else(|| self.push_own_in(connection, room, wakes).into());
         not_yet.unwrap_or_else(|| self.go_live(section, connection, wakes))
     }
 

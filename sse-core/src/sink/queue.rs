@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::{
     CloseReason, EventSink, Offer, Progress, SinkContext, WhenFull,
-    waiting::{Entry, Waiting},
+    waiting::{Entry, Gone, Waiting},
 };
 use crate::{Frame, sync::Mutex};
 
@@ -118,12 +118,6 @@ impl QueueSink {
 }
 
 impl State {
-    fn fits(&self, limits: &QueueLimits, bytes: usize) -> bool {
-        self.waiting.events() == 0
-            || (self.waiting.events() < limits.events.get()
-                && self.waiting.bytes().saturating_add(bytes) <= limits.bytes.get())
-    }
-
     fn wait_for_frames(&mut self, cx: &Context<'_>) {
         match &mut self.reader {
             Some(waker) => waker.clone_from(cx.waker()),
@@ -134,7 +128,7 @@ impl State {
     /// Whoever waits for room, if there is enough of it by now.
     fn take_room_waiter(&mut self, limits: &QueueLimits) -> Option<Waker> {
         let needed = self.room.as_ref()?.1;
-        if self.closed.is_none() && !self.fits(limits, needed) {
+        if self.closed.is_none() && !self.waiting.fits(limits, needed) {
             return None;
         }
         self.room.take().map(|waiter| waiter.0)
@@ -144,48 +138,12 @@ impl State {
 impl EventSink for QueueSink {
     fn try_send(&self, frame: &Frame, full: WhenFull) -> Offer {
         // Outlives the lock: what is thrown away is freed outside.
-        let mut gone = SmallVec::<[Frame; 2]>::new();
+        let mut gone = Gone::new();
         let mut state = self.state.lock();
         if state.closed.is_some() {
             return Offer::Closed;
         }
-        let older = frame
-            .conflation_key()
-            .and_then(|key| state.waiting.find(key));
-        let fits = match older {
-            // It takes that one's place, so only its size can be in the way.
-            Some((_, len)) => {
-                let others = state.waiting.bytes() - len;
-                state.waiting.events() == 1
-                    || others.saturating_add(frame.len()) <= self.limits.bytes.get()
-            }
-            None => frame.is_notice() || state.fits(&self.limits, frame.len()),
-        };
-        if !fits {
-            match full {
-                WhenFull::Refuse => return Offer::Full,
-                WhenFull::DropThis => {
-                    state.waiting.push_gap();
-                    return Offer::Dropped;
-                }
-                WhenFull::DropOldest => {}
-            }
-        }
-        let replaced = older.and_then(|(at, _)| state.waiting.remove(at));
-        let mut dropped = 0;
-        while !frame.is_notice() && !state.fits(&self.limits, frame.len()) {
-            let Some(oldest) = state.waiting.drop_oldest() else {
-                break;
-            };
-            gone.push(oldest);
-            dropped += 1;
-        }
-        state.waiting.push(frame.clone());
-        drop(state);
-        Offer::Queued {
-            replaced: u32::from(replaced.is_some()),
-            dropped,
-        }
+        state.waiting.offer(frame, &self.limits, full, &mut gone)
     }
 
     fn wake(&self) {
@@ -205,7 +163,7 @@ impl EventSink for QueueSink {
         if state.closed.is_some() {
             return Poll::Ready(false);
         }
-        if state.fits(&self.limits, next) {
+        if state.waiting.fits(&self.limits, next) {
             return Poll::Ready(true);
         }
         state.room = Some(Box::new((cx.waker().clone(), next)));

@@ -1,10 +1,16 @@
 use std::collections::VecDeque;
 
+use smallvec::SmallVec;
+
+use super::{Offer, QueueLimits, WhenFull};
 use crate::{ConflationKey, Frame};
+
+/// What was thrown away, to be freed outside of locks.
+pub(crate) type Gone = SmallVec<[Frame; 2]>;
 
 /// One place in a queue: a frame, or where frames were dropped and how many.
 #[derive(Debug)]
-pub(super) enum Entry {
+pub(crate) enum Entry {
     Frame(Frame),
     Gap(u64),
 }
@@ -34,7 +40,7 @@ impl Entry {
 ///
 /// An entry that comes into an empty queue is held inline; there is no buffer while it is empty.
 #[derive(Debug, Default)]
-pub(super) struct Waiting {
+pub(crate) struct Waiting {
     entries: Entries,
     events: usize,
     bytes: usize,
@@ -50,16 +56,16 @@ enum Entries {
 
 impl Waiting {
     /// How many of the application's frames wait.
-    pub(super) const fn events(&self) -> usize {
+    pub(crate) const fn events(&self) -> usize {
         self.events
     }
 
     /// Their size in bytes.
-    pub(super) const fn bytes(&self) -> usize {
+    pub(crate) const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match &self.entries {
             Entries::None => 0,
             Entries::One(_) => 1,
@@ -67,11 +73,11 @@ impl Waiting {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
         let (one, many) = match &self.entries {
             Entries::None => (None, None),
             Entries::One(entry) => (Some(entry), None),
@@ -80,7 +86,74 @@ impl Waiting {
         one.into_iter().chain(many.into_iter().flatten())
     }
 
-    pub(super) fn push(&mut self, frame: Frame) {
+    /// Whether a frame of `bytes` fits; one of any size does where no event waits.
+    pub(crate) fn fits(&self, limits: &QueueLimits, bytes: usize) -> bool {
+        self.events == 0
+            || (self.events < limits.events.get()
+                && self.bytes.saturating_add(bytes) <= limits.bytes.get())
+    }
+
+    /// Takes a frame in; where it doesn't fit `limits`, what `full` says happens.
+    pub(crate) fn offer(
+        &mut self,
+        frame: &Frame,
+        limits: &QueueLimits,
+        full: WhenFull,
+        gone: &mut Gone,
+    ) -> Offer {
+        let older = frame.conflation_key().and_then(|key| self.find(key));
+        let fits = match older {
+            // It takes that one's place, so only its size can be in the way.
+            Some((_, len)) => {
+                let others = self.bytes - len;
+                self.events == 1 || others.saturating_add(frame.len()) <= limits.bytes.get()
+            }
+            None => frame.is_notice() || self.fits(limits, frame.len()),
+        };
+        if !fits {
+            match full {
+                WhenFull::Refuse => return Offer::Full,
+                WhenFull::DropThis => {
+                    self.push_gap();
+                    return Offer::Dropped;
+                }
+                WhenFull::DropOldest => {}
+            }
+        }
+        let replaced = older.and_then(|(at, _)| self.remove(at));
+        let mut dropped = 0;
+        while !frame.is_notice() && !self.fits(limits, frame.len()) {
+            let Some(oldest) = self.drop_oldest() else {
+                break;
+            };
+            gone.push(oldest);
+            dropped += 1;
+        }
+        self.push(frame.clone());
+        let offer = Offer::Queued {
+            replaced: u32::from(replaced.is_some()),
+            dropped,
+        };
+        gone.extend(replaced);
+        offer
+    }
+
+    /// The first entry, and how large the first frame is.
+    pub(crate) fn first(&self) -> Option<(&Entry, usize)> {
+        let mut frames = self.iter().filter_map(|entry| match entry {
+            Entry::Frame(frame) => Some(frame.len()),
+            Entry::Gap(_) => None,
+        });
+        let first = self.iter().next()?;
+        Some((first, frames.next().unwrap_or_default()))
+    }
+
+    /// Takes out the first entry.
+    pub(crate) fn pop(&mut self) -> Option<Entry> {
+        self.take(0).into_iter().next()
+    }
+
+    pub(crate) fn push(&mut self, frame: Frame) {
         if frame.is_notice() && self.ends_with(&frame) {
             return;
         }
@@ -92,7 +165,7 @@ impl Waiting {
     }
 
     /// Notes at the end that a frame was dropped there.
-    pub(super) fn push_gap(&mut self) {
+    pub(crate) fn push_gap(&mut self) {
         match self.last_mut() {
             Some(Entry::Gap(dropped)) => *dropped += 1,
             _ => self.push_entry(Entry::Gap(1)),
@@ -133,7 +206,7 @@ impl Waiting {
     }
 
     /// Where the frame with this conflation key waits, and its size.
-    pub(super) fn find(&self, key: &ConflationKey) -> Option<(usize, usize)> {
+    pub(crate) fn find(&self, key: &ConflationKey) -> Option<(usize, usize)> {
         self.iter().enumerate().find_map(|(at, entry)| {
             let frame = entry.event()?;
             (frame.conflation_key() == Some(key)).then(|| (at, frame.len()))
@@ -141,7 +214,7 @@ impl Waiting {
     }
 
     /// Takes out the frame at `at`.
-    pub(super) fn remove(&mut self, at: usize) -> Option<Frame> {
+    pub(crate) fn remove(&mut self, at: usize) -> Option<Frame> {
         let entry = match &mut self.entries {
             Entries::Many(entries) => entries.remove(at),
             one => match std::mem::take(one) {
@@ -160,7 +233,7 @@ impl Waiting {
     }
 
     /// Drops the oldest of the application's frames and leaves a gap in its place.
-    pub(super) fn drop_oldest(&mut self) -> Option<Frame> {
+    pub(crate) fn drop_oldest(&mut self) -> Option<Frame> {
         let at = self.iter().position(|entry| entry.event().is_some())?;
         let place = match &mut self.entries {
             Entries::None => return None,
@@ -199,7 +272,7 @@ impl Waiting {
     }
 
     /// Takes out what stands first: as much as fits `bytes`, but at least one entry.
-    pub(super) fn take(&mut self, bytes: usize) -> Self {
+    pub(crate) fn take(&mut self, bytes: usize) -> Self {
         let Entries::Many(entries) = &mut self.entries else {
             return std::mem::take(self);
         };
