@@ -5,20 +5,11 @@
 mod frameworks;
 mod support;
 
-use std::{
-    panic::{AssertUnwindSafe, resume_unwind},
-    path::PathBuf,
-    time::Duration,
-};
+use std::path::{Path, PathBuf};
 
-use fantoccini::{Client, ClientBuilder, Locator, elements::Element};
 use frameworks::Framework;
-use futures_util::FutureExt;
 use serde_json::json;
-use tokio::process::{Child, Command};
-
-use support::{Server, spawn};
-use tempfile::TempDir;
+use sse_browser::Browser;
 
 on_each_framework! {
     the_page_shows_the_three_send_modes,
@@ -28,181 +19,62 @@ on_each_framework! {
     what_is_missing_is_shown,
 }
 
-/// How long the browser may take for anything.
-const PATIENCE: Duration = Duration::from_secs(15);
-
-struct Browser {
-    page: Client,
-    _driver: Child,
-    /// Where the browser leaves what it doesn't clean up.
-    _scratch: TempDir,
+/// Runs `test` on a new server's page, with no stream yet.
+async fn run(on: Framework, test: impl AsyncFnOnce(&Browser)) {
+    run_with(on, &[], test).await;
 }
 
-impl Browser {
-    /// Runs `test` on a new server's page, with no stream yet. The browser ends with it, however
-    /// it ends.
-    async fn run(on: Framework, test: impl AsyncFnOnce(&Self)) {
-        Self::run_with(on, &[], test).await;
-    }
+/// The same, with these arguments for the server.
+async fn run_with(on: Framework, args: &[&str], test: impl AsyncFnOnce(&Browser)) {
+    let server = on.start(args).await;
+    Browser::run(&format!("http://{}/?auto=0", server.addr), test).await;
+}
 
-    /// The same, with these arguments for the server.
-    async fn run_with(on: Framework, args: &[&str], test: impl AsyncFnOnce(&Self)) {
-        let server = on.start(args).await;
-        let browser = Self::open(&server).await;
-        let tested = AssertUnwindSafe(test(&browser)).catch_unwind().await;
-        browser.page.close().await.expect("the browser ends");
-        if let Err(panic) = tested {
-            resume_unwind(panic);
-        }
-    }
+/// Opens a stream in the page, and waits until it is open.
+async fn connect(browser: &Browser, client: &str, group: &str) {
+    browser.fill("#connect-client", client).await;
+    browser.fill("#connect-group", group).await;
+    browser.click("#connect-button").await;
+    let open = format!(r#"{}[data-status="open"]"#, card(client));
+    browser.find(&open).await;
+}
 
-    async fn open(server: &Server) -> Self {
-        let scratch = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let mut command = Command::new("chromedriver");
-        command.arg("--port=0").env("TMPDIR", scratch.path());
-        let (driver, mut lines) = spawn(&mut command);
-        let port = loop {
-            let line = lines
-                .next_line()
-                .await
-                .unwrap()
-                .expect("chromedriver starts");
-            if let Some((_, port)) = line.split_once("started successfully on port ") {
-                break port.trim_end_matches('.').to_owned();
-            }
-        };
-        // What it prints later goes nowhere, but has to be read.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        let capabilities = json!({
-            "browserName": "chrome",
-            "goog:chromeOptions": {
-                "binary": "/usr/bin/chromium",
-                "args": [
-                    "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-                    "--disable-background-networking", "--disable-component-update",
-                    "--disable-sync", "--no-first-run", "--window-size=1280,1400",
-                ],
-            },
-        });
-        let page = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new())
-            .capabilities(serde_json::from_value(capabilities).unwrap())
-            .connect(&format!("http://127.0.0.1:{port}"))
-            .await
-            .expect("a session");
-        page.goto(&format!("http://{}/?auto=0", server.addr))
-            .await
-            .unwrap();
-        Self {
-            page,
-            _driver: driver,
-            _scratch: scratch,
-        }
+async fn send(browser: &Browser, mode: &str, to: Option<(&str, &str)>, text: &str) {
+    browser.click(&format!("#mode-{mode}")).await;
+    if let Some((field, name)) = to {
+        browser.fill(field, name).await;
     }
+    browser.fill("#send-text", text).await;
+    browser.click("#send-button").await;
+}
 
-    async fn find(&self, css: &str) -> Element {
-        let found = self
-            .page
-            .wait()
-            .at_most(PATIENCE)
-            .for_element(Locator::Css(css))
-            .await;
-        found.unwrap_or_else(|error| panic!("{css}: {error}"))
-    }
+/// Waits until the notifications in a stream's log are these, newest first, and nothing else.
+async fn shows(browser: &Browser, client: &str, expected: &[&str]) {
+    let entries = r#".entry[data-event="notification"] .entry-data"#;
+    let css = format!("{} {entries}", card(client));
+    browser.texts_are(&css, expected).await;
+}
 
-    async fn fill(&self, css: &str, text: &str) {
-        let field = self.find(css).await;
-        field.clear().await.unwrap();
-        field.send_keys(text).await.unwrap();
-    }
+/// The notifications in a stream's log that are marked as replayed, newest first.
+async fn replayed(browser: &Browser, client: &str) -> Vec<String> {
+    let marked = ".entry:has(.entry-replayed:not([hidden])) .entry-data";
+    browser.texts(&format!("{} {marked}", card(client))).await
+}
 
-    async fn click(&self, css: &str) {
-        self.find(css).await.click().await.unwrap();
-    }
+/// Has the server cut a stream, and waits until the page has seen it.
+async fn cut(browser: &Browser, client: &str) {
+    browser
+        .click(&format!("{} .stream-cut", card(client)))
+        .await;
+    let away = format!(r#"{}[data-status="reconnecting"]"#, card(client));
+    browser.find(&away).await;
+}
 
-    /// Opens a stream in the page, and waits until it is open.
-    async fn connect(&self, client: &str, group: &str) {
-        self.fill("#connect-client", client).await;
-        self.fill("#connect-group", group).await;
-        self.click("#connect-button").await;
-        self.find(&format!(r#"{}[data-status="open"]"#, card(client)))
-            .await;
-    }
-
-    async fn send(&self, mode: &str, to: Option<(&str, &str)>, text: &str) {
-        self.click(&format!("#mode-{mode}")).await;
-        if let Some((field, name)) = to {
-            self.fill(field, name).await;
-        }
-        self.fill("#send-text", text).await;
-        self.click("#send-button").await;
-    }
-
-    /// The texts of the notifications in a stream's log, newest first.
-    async fn received(&self, client: &str) -> Vec<String> {
-        let css = format!(
-            r#"{} .entry[data-event="notification"] .entry-data"#,
-            card(client)
-        );
-        let mut texts = Vec::new();
-        for entry in self.page.find_all(Locator::Css(&css)).await.unwrap() {
-            texts.push(entry.text().await.unwrap());
-        }
-        texts
-    }
-
-    /// Waits until a stream's log shows these, newest first, and nothing else.
-    async fn shows(&self, client: &str, expected: &[&str]) {
-        let shown = tokio::time::timeout(PATIENCE, async {
-            while self.received(client).await.len() < expected.len() {
-                tokio::task::yield_now().await;
-            }
-        });
-        shown
-            .await
-            .unwrap_or_else(|_| panic!("{client} never got {expected:?}"));
-        assert_eq!(self.received(client).await, expected, "{client}");
-    }
-
-    /// The texts of the notifications in a stream's log that are marked as replayed, newest first.
-    async fn replayed(&self, client: &str) -> Vec<String> {
-        let marked = ".entry:has(.entry-replayed:not([hidden])) .entry-data";
-        let css = format!("{} {marked}", card(client));
-        let mut texts = Vec::new();
-        for entry in self.page.find_all(Locator::Css(&css)).await.unwrap() {
-            texts.push(entry.text().await.unwrap());
-        }
-        texts
-    }
-
-    /// Has the server cut a stream, and waits until the page has seen it.
-    async fn cut(&self, client: &str) {
-        self.click(&format!("{} .stream-cut", card(client))).await;
-        let away = format!(r#"{}[data-status="reconnecting"]"#, card(client));
-        self.find(&away).await;
-    }
-
-    /// Waits until an element shows this text.
-    async fn counter(&self, css: &str, expected: &str) {
-        let counts = tokio::time::timeout(PATIENCE, async {
-            while self.find(css).await.text().await.unwrap() != expected {
-                tokio::task::yield_now().await;
-            }
-        });
-        counts
-            .await
-            .unwrap_or_else(|_| panic!("{css} never showed {expected}"));
-    }
-
-    async fn script(&self, script: &str) -> serde_json::Value {
-        self.page.execute(script, Vec::new()).await.unwrap()
-    }
-
-    /// Leaves a picture for people to look at.
-    async fn picture(&self, name: &str, on: Framework) {
-        let picture = self.page.screenshot().await.unwrap();
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.png", on.0));
-        std::fs::write(path, picture).unwrap();
-    }
+/// Leaves a picture for people to look at.
+async fn picture(browser: &Browser, name: &str, on: Framework) {
+    let folder: &Path = env!("CARGO_TARGET_TMPDIR").as_ref();
+    let path: PathBuf = folder.join(format!("{name}-{}.png", on.0));
+    browser.picture(&path).await;
 }
 
 fn card(client: &str) -> String {
@@ -210,34 +82,32 @@ fn card(client: &str) -> String {
 }
 
 async fn the_page_shows_the_three_send_modes(on: Framework) {
-    Browser::run(on, async |browser| {
-        browser.connect("ada", "default").await;
-        browser.connect("bob", "admins").await;
-        browser.connect("eve", "admins").await;
-        browser.counter("#info-connections", "3").await;
-        browser.counter("#info-groups", "2").await;
+    run(on, async |browser| {
+        connect(browser, "ada", "default").await;
+        connect(browser, "bob", "admins").await;
+        connect(browser, "eve", "admins").await;
+        browser.text_is("#info-connections", "3").await;
+        browser.text_is("#info-groups", "2").await;
 
         let to_ada = Some(("#send-client", "ada"));
-        browser.send("unicast", to_ada, "only ada").await;
-        browser.shows("ada", &["only ada"]).await;
-        browser
-            .send("group", Some(("#send-group", "admins")), "admins")
-            .await;
-        browser.shows("bob", &["admins"]).await;
-        browser.shows("eve", &["admins"]).await;
-        browser.send("broadcast", None, "everybody").await;
-        browser.shows("ada", &["everybody", "only ada"]).await;
-        browser.shows("bob", &["everybody", "admins"]).await;
-        browser.shows("eve", &["everybody", "admins"]).await;
+        send(browser, "unicast", to_ada, "only ada").await;
+        shows(browser, "ada", &["only ada"]).await;
+        send(browser, "group", Some(("#send-group", "admins")), "admins").await;
+        shows(browser, "bob", &["admins"]).await;
+        shows(browser, "eve", &["admins"]).await;
+        send(browser, "broadcast", None, "everybody").await;
+        shows(browser, "ada", &["everybody", "only ada"]).await;
+        shows(browser, "bob", &["everybody", "admins"]).await;
+        shows(browser, "eve", &["everybody", "admins"]).await;
         for mode in ["unicast", "group", "broadcast"] {
             browser
-                .counter(&format!("#info-published-{mode}"), "1")
+                .text_is(&format!("#info-published-{mode}"), "1")
                 .await;
         }
-        browser.counter("#info-delivered", "6").await;
+        browser.text_is("#info-delivered", "6").await;
         let delay = browser.find(&format!("{} .entry-delay", card("ada"))).await;
         assert!(delay.text().await.unwrap().ends_with("ms"));
-        browser.picture("page-modes", on).await;
+        picture(browser, "page-modes", on).await;
     })
     .await;
 }
@@ -247,10 +117,10 @@ const HOSTILE: &str =
     r#"<img src=x onerror="document.title='hacked'"><script>document.title='hacked'</script>"#;
 
 async fn text_from_others_never_becomes_html(on: Framework) {
-    Browser::run(on, async |browser| {
-        browser.connect("ada", "default").await;
-        browser.send("broadcast", None, HOSTILE).await;
-        browser.shows("ada", &[HOSTILE]).await;
+    run(on, async |browser| {
+        connect(browser, "ada", "default").await;
+        send(browser, "broadcast", None, HOSTILE).await;
+        shows(browser, "ada", &[HOSTILE]).await;
         // Anybody may name an event like one of the library's own.
         let open = "document.querySelector('details').open = true";
         browser.script(open).await;
@@ -270,30 +140,30 @@ async fn text_from_others_never_becomes_html(on: Framework) {
             ),
         ] {
             browser.fill("#send-event", event).await;
-            browser.send("broadcast", None, &data.to_string()).await;
+            send(browser, "broadcast", None, &data.to_string()).await;
             let entry = format!(r#"{} [data-event="{event}"] .entry-data"#, card("ada"));
-            browser.counter(&entry, &shown.replace('_', HOSTILE)).await;
+            browser.text_is(&entry, &shown.replace('_', HOSTILE)).await;
         }
         let id = format!("{} .last-id", card("ada"));
-        browser.counter(&id, "<i>7</i>").await;
+        browser.text_is(&id, "<i>7</i>").await;
         let resume = format!("{} .resume", card("ada"));
         let shown = format!("Caught up after a gap: {HOSTILE} replayed, 0 skipped");
-        browser.counter(&resume, &shown).await;
-        browser.connect("<i>eve</i>", "<b>x</b>").await;
+        browser.text_is(&resume, &shown).await;
+        connect(browser, "<i>eve</i>", "<b>x</b>").await;
         let who = browser.find(".who [data-client='<i>eve</i>']").await;
         assert!(who.text().await.unwrap().contains("<i>eve</i>"));
         let elements = "document.querySelectorAll('img, main script, i:not(.pulse)').length";
         let elements = browser.script(&format!("return {elements}")).await;
         assert_eq!(elements, json!(0));
-        assert_ne!(browser.page.title().await.unwrap(), "hacked");
+        assert_ne!(browser.page().title().await.unwrap(), "hacked");
     })
     .await;
 }
 
 async fn a_disconnected_stream_comes_back_by_itself(on: Framework) {
-    Browser::run(on, async |browser| {
-        browser.connect("ada", "default").await;
-        let connection = connection_ids(browser).await;
+    run(on, async |browser| {
+        connect(browser, "ada", "default").await;
+        let connection = connections(browser).await;
         browser.click(".who [data-client='ada'] .disconnect").await;
         browser
             .find(&format!(r#"{}[data-status="reconnecting"]"#, card("ada")))
@@ -301,40 +171,38 @@ async fn a_disconnected_stream_comes_back_by_itself(on: Framework) {
         browser
             .find(&format!(r#"{}[data-status="open"]"#, card("ada")))
             .await;
-        assert_eq!(connection.len() + 1, connection_ids(browser).await.len());
-        browser
-            .send("unicast", Some(("#send-client", "ada")), "back")
-            .await;
-        browser.shows("ada", &["back"]).await;
-        browser.picture("page-reconnected", on).await;
+        assert_eq!(connection.len() + 1, connections(browser).await.len());
+        send(browser, "unicast", Some(("#send-client", "ada")), "back").await;
+        shows(browser, "ada", &["back"]).await;
+        picture(browser, "page-reconnected", on).await;
     })
     .await;
 }
 
 async fn a_stream_that_is_cut_gets_what_it_missed(on: Framework) {
-    Browser::run(on, async |browser| {
-        browser.connect("ada", "default").await;
-        browser.connect("bob", "default").await;
-        browser.send("broadcast", None, "before").await;
-        browser.shows("ada", &["before"]).await;
+    run(on, async |browser| {
+        connect(browser, "ada", "default").await;
+        connect(browser, "bob", "default").await;
+        send(browser, "broadcast", None, "before").await;
+        shows(browser, "ada", &["before"]).await;
         let seen = last_event_id(browser).await;
         assert!(seen.starts_with('~') && seen.ends_with(".1"), "{seen}");
         // All is prepared: what is missed has to be sent before the browser comes back.
         browser.fill("#send-text", "missed").await;
-        browser.cut("ada").await;
+        cut(browser, "ada").await;
         browser.click("#send-button").await;
         let reach = "Reaches 1 of the 2 streams on this page, and 1 more on return.";
-        browser.counter("#send-reach", reach).await;
-        browser.picture("page-cut", on).await;
+        browser.text_is("#send-reach", reach).await;
+        picture(browser, "page-cut", on).await;
 
         let resume = format!("{} .resume", card("ada"));
         let caught_up = "Caught up: 1 replayed, 0 skipped";
-        browser.counter(&resume, caught_up).await;
-        browser.send("broadcast", None, "live").await;
-        browser.shows("ada", &["live", "missed", "before"]).await;
-        browser.shows("bob", &["live", "missed", "before"]).await;
-        assert_eq!(browser.replayed("ada").await, ["missed"]);
-        assert_eq!(browser.replayed("bob").await, [""; 0]);
+        browser.text_is(&resume, caught_up).await;
+        send(browser, "broadcast", None, "live").await;
+        shows(browser, "ada", &["live", "missed", "before"]).await;
+        shows(browser, "bob", &["live", "missed", "before"]).await;
+        assert_eq!(replayed(browser, "ada").await, ["missed"]);
+        assert_eq!(replayed(browser, "bob").await, [""; 0]);
         assert!(last_event_id(browser).await.ends_with(".3"));
         for (counter, expected) in [
             ("history-events", "3"),
@@ -343,31 +211,31 @@ async fn a_stream_that_is_cut_gets_what_it_missed(on: Framework) {
             ("gaps", "0"),
             ("duplicates", "0"),
         ] {
-            browser.counter(&format!("#info-{counter}"), expected).await;
+            browser.text_is(&format!("#info-{counter}"), expected).await;
         }
-        browser.picture("page-resumed", on).await;
+        picture(browser, "page-resumed", on).await;
     })
     .await;
 }
 
 async fn what_is_missing_is_shown(on: Framework) {
-    Browser::run_with(on, &["--history", "1"], async |browser| {
-        browser.connect("ada", "default").await;
-        browser.send("broadcast", None, "before").await;
-        browser.shows("ada", &["before"]).await;
-        browser.cut("ada").await;
+    run_with(on, &["--history", "1"], async |browser| {
+        connect(browser, "ada", "default").await;
+        send(browser, "broadcast", None, "before").await;
+        shows(browser, "ada", &["before"]).await;
+        cut(browser, "ada").await;
         for _ in 0..3 {
             browser.click("#send-button").await;
         }
         let resume = format!("{} .resume", card("ada"));
         let caught_up = "Caught up after a gap: 1 replayed, 0 skipped";
-        browser.counter(&resume, caught_up).await;
-        browser.shows("ada", &["before", "before"]).await;
+        browser.text_is(&resume, caught_up).await;
+        shows(browser, "ada", &["before", "before"]).await;
         let gap = format!(r#"{} .entry[data-event="gap"] .entry-data"#, card("ada"));
         let told = "Something is missing here: the server no longer keeps events that old.";
-        browser.counter(&gap, told).await;
-        browser.counter("#info-gaps", "1").await;
-        browser.picture("page-gap", on).await;
+        browser.text_is(&gap, told).await;
+        browser.text_is("#info-gaps", "1").await;
+        picture(browser, "page-gap", on).await;
     })
     .await;
 }
@@ -378,7 +246,7 @@ async fn last_event_id(browser: &Browser) -> String {
 }
 
 /// The `connected` events in ada's log.
-async fn connection_ids(browser: &Browser) -> Vec<Element> {
+async fn connections(browser: &Browser) -> Vec<String> {
     let css = format!(r#"{} .entry[data-event="connected"]"#, card("ada"));
-    browser.page.find_all(Locator::Css(&css)).await.unwrap()
+    browser.texts(&css).await
 }

@@ -10,12 +10,13 @@ use std::{
 };
 
 use futures_util::FutureExt;
+use sse_browser::Browser;
 use sse_conformance::eventually;
 use sse_core::{Event, Hub, Target};
 use tokio::task::JoinSet;
 
 use crate::{
-    browser::Browser,
+    browser,
     cast::{Kind, Member, cast},
     dice::{SEED, seed},
     ledger::{END, ITEM, Ledger, Verdict},
@@ -116,13 +117,16 @@ impl Clients {
             following.spawn(node::follow(addr, in_node, Arc::clone(ledger)));
         }
         let in_browser = of_kind(Kind::Chromium);
-        let mut browser = None;
+        let mut page = None;
         if !in_browser.is_empty() {
-            let opened = Browser::open(addr, &in_browser).await;
-            following.spawn(opened.follow(Arc::clone(ledger)));
-            browser = Some(opened);
+            let opened = browser::open(addr, &in_browser).await;
+            following.spawn(browser::follow(&opened, Arc::clone(ledger)));
+            page = Some(opened);
         }
-        Self { browser, following }
+        Self {
+            browser: page,
+            following,
+        }
     }
 
     async fn run(&mut self, hub: &Hub, proxy: &Proxy, ledger: &Arc<Ledger>, seed: u64) {

@@ -1,0 +1,224 @@
+//! A real Chromium, for the tests of this workspace. `cargo xtask setup` installs it.
+#![forbid(unsafe_code)]
+
+use std::{
+    panic::{AssertUnwindSafe, resume_unwind},
+    path::Path,
+    process::Stdio,
+    time::Duration,
+};
+
+pub use fantoccini::{Client, Locator, elements::Element};
+
+use fantoccini::ClientBuilder;
+use futures_util::FutureExt;
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+    time::timeout,
+};
+
+/// How long the browser may take for anything.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How often a driver is started: it looks for a port that is free over IPv4 and IPv6, and ends if
+/// another program was faster.
+const STARTS: usize = 5;
+
+/// A browser with one page.
+#[derive(Debug)]
+pub struct Browser {
+    page: Client,
+    _driver: Child,
+    /// Where the browser leaves what it doesn't clean up.
+    _scratch: TempDir,
+}
+
+impl Browser {
+    /// Runs `test` on the page at `url`. The browser ends with it, however it ends.
+    ///
+    /// # Panics
+    ///
+    /// With the test, or where there is no browser.
+    pub async fn run(url: &str, test: impl AsyncFnOnce(&Self)) {
+        let browser = Self::open(url).await;
+        let tested = AssertUnwindSafe(test(&browser)).catch_unwind().await;
+        browser.close().await;
+        if let Err(panic) = tested {
+            resume_unwind(panic);
+        }
+    }
+
+    /// Opens the page at `url`. Whoever opens it [closes](Self::close) it.
+    ///
+    /// # Panics
+    ///
+    /// There is no browser, or no page.
+    pub async fn open(url: &str) -> Self {
+        let scratch = TempDir::new().expect("a temporary folder");
+        let (driver, port) = start_driver(&scratch).await;
+        let page = ClientBuilder::new(HttpConnector::new())
+            .capabilities(serde_json::from_value(capabilities()).expect("an object"))
+            .connect(&format!("http://127.0.0.1:{port}"))
+            .await
+            .expect("a session");
+        page.goto(url).await.expect("a page");
+        Self {
+            page,
+            _driver: driver,
+            _scratch: scratch,
+        }
+    }
+
+    /// The page, to do with whatever a driver can.
+    #[must_use]
+    pub const fn page(&self) -> &Client {
+        &self.page
+    }
+
+    /// Waits for an element.
+    ///
+    /// # Panics
+    ///
+    /// It doesn't come.
+    pub async fn find(&self, css: &str) -> Element {
+        let wait = self.page.wait().at_most(PATIENCE);
+        let found = wait.for_element(Locator::Css(css)).await;
+        found.unwrap_or_else(|error| panic!("{css}: {error}"))
+    }
+
+    /// Puts `text` into a field.
+    ///
+    /// # Panics
+    ///
+    /// There is no such field.
+    pub async fn fill(&self, css: &str, text: &str) {
+        let field = self.find(css).await;
+        field.clear().await.expect("a field");
+        field.send_keys(text).await.expect("a field");
+    }
+
+    /// Clicks on an element.
+    ///
+    /// # Panics
+    ///
+    /// There is no such element.
+    pub async fn click(&self, css: &str) {
+        self.find(css).await.click().await.expect("a click");
+    }
+
+    /// The texts of the elements, in the page's order.
+    ///
+    /// # Panics
+    ///
+    /// The page is gone.
+    pub async fn texts(&self, css: &str) -> Vec<String> {
+        // In one step: what is there now may be gone with the next.
+        let script = "return [...document.querySelectorAll(arguments[0])].map(it => it.innerText)";
+        let texts = self.page.execute(script, vec![css.into()]).await;
+        serde_json::from_value(texts.expect("a page")).expect("texts")
+    }
+
+    /// Waits until there are at least as many such elements as texts, which have to be theirs.
+    ///
+    /// # Panics
+    ///
+    /// They are others, or too few.
+    pub async fn texts_are(&self, css: &str, expected: &[&str]) {
+        let mut texts = Vec::new();
+        let shown = timeout(PATIENCE, async {
+            while texts.len() < expected.len() {
+                texts = self.texts(css).await;
+            }
+        });
+        let shown = shown.await;
+        assert!(shown.is_ok(), "{css} never showed {expected:?}: {texts:?}");
+        assert_eq!(texts, expected, "{css}");
+    }
+
+    /// Waits until the element has this text.
+    ///
+    /// # Panics
+    ///
+    /// It never has.
+    pub async fn text_is(&self, css: &str, expected: &str) {
+        self.find(css).await;
+        let mut text = String::new();
+        let shown = timeout(PATIENCE, async {
+            while text != expected {
+                text = self.texts(css).await.into_iter().next().unwrap_or_default();
+            }
+        });
+        assert!(shown.await.is_ok(), "{css}: {text:?}, never {expected:?}");
+    }
+
+    /// Runs a script in the page; what it returns.
+    ///
+    /// # Panics
+    ///
+    /// It fails.
+    pub async fn script(&self, script: &str) -> Value {
+        let returned = self.page.execute(script, Vec::new()).await;
+        returned.unwrap_or_else(|error| panic!("{script}: {error}"))
+    }
+
+    /// Leaves a picture of the page at `path`, for people to look at.
+    ///
+    /// # Panics
+    ///
+    /// There is no such place.
+    pub async fn picture(&self, path: &Path) {
+        let picture = self.page.screenshot().await.expect("a page");
+        std::fs::write(path, picture).expect("a place for a picture");
+    }
+
+    /// Ends the browser.
+    ///
+    /// # Panics
+    ///
+    /// It doesn't end.
+    pub async fn close(self) {
+        self.page.close().await.expect("the browser ends");
+    }
+}
+
+/// A driver, and its port.
+async fn start_driver(scratch: &TempDir) -> (Child, u16) {
+    for _ in 0..STARTS {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .env("TMPDIR", scratch.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| panic!("chromedriver: {error}"));
+        let mut lines = BufReader::new(driver.stdout.take().expect("it is piped")).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            if let Some((_, port)) = line.split_once("started successfully on port ") {
+                let port = port.trim_end_matches('.').parse().expect("a port");
+                // What it prints later goes nowhere, but has to be read.
+                tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+                return (driver, port);
+            }
+        }
+    }
+    panic!("chromedriver doesn't start");
+}
+
+fn capabilities() -> Value {
+    json!({
+        "browserName": "chrome",
+        "goog:chromeOptions": {
+            "binary": "/usr/bin/chromium",
+            "args": [
+                "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+                "--disable-background-networking", "--disable-component-update",
+                "--disable-sync", "--no-first-run", "--window-size=1280,1400",
+            ],
+        },
+    })
+}
