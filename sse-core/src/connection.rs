@@ -85,6 +85,7 @@ pub struct Connection {
     /// Where it stands, while that is off the fast path: see [`Stage`].
     place: Mutex<Option<Box<Place>>>,
     polled: AtomicBool,
+    let_go: AtomicU8,
     /// When a frame was last offered, in milliseconds of the hub's time.
     touched: AtomicU64,
     pub(crate) seat: AtomicUsize,
@@ -99,6 +100,17 @@ pub(crate) struct Membership {
     pub(crate) ended: bool,
     /// Wakes those who wait for the end, if there are any.
     pub(crate) end: Option<Arc<Notify>>,
+}
+
+/// Whether a connection's transport has let go of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum LetGo {
+    Not,
+    /// It had taken all that there was, the end included.
+    Clean,
+    /// Something was left.
+    Unread,
 }
 
 /// How far a connection has come.
@@ -155,6 +167,7 @@ impl Connection {
             stage: AtomicU8::new(Stage::Dormant as u8),
             place: Mutex::new(None),
             polled: AtomicBool::new(false),
+            let_go: AtomicU8::new(LetGo::Not as u8),
             touched: AtomicU64::new(0),
             seat: AtomicUsize::new(usize::MAX),
         }
@@ -280,6 +293,19 @@ impl Connection {
     /// Notes the body's first poll; `true` the first time.
     pub(crate) fn note_polled(&self) -> bool {
         !self.polled.swap(true, Ordering::Relaxed)
+    }
+
+    /// Notes that its transport has let go of it.
+    pub(crate) fn note_let_go(&self, how: LetGo) {
+        self.let_go.store(how as u8, Ordering::Release);
+    }
+
+    pub(crate) fn let_go(&self) -> LetGo {
+        match self.let_go.load(Ordering::Acquire) {
+            0 => LetGo::Not,
+            1 => LetGo::Clean,
+            _ => LetGo::Unread,
+        }
     }
 
     pub(crate) fn is_polled(&self) -> bool {

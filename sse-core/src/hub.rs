@@ -10,6 +10,7 @@ mod core;
 mod counters;
 mod cuts;
 mod deliver;
+mod drain;
 mod handle;
 mod membership;
 #[cfg(all(test, shuttle))]
@@ -18,6 +19,7 @@ mod outcome;
 mod patience;
 mod publish;
 mod pulse;
+mod refusal;
 mod roster;
 mod section;
 mod switch;
@@ -40,10 +42,12 @@ pub use self::{
     config::{BuildError, HubConfig, Overflow},
     counters::{Ended, Info, Published},
     deliver::Delivered,
+    drain::{Drain, Drained},
     handle::ConnectionHandle,
     membership::MembershipError,
     outcome::{Delivery, OutcomeError, Receipt},
     publish::{PendingReceipt, PublishError},
+    refusal::{Refusal, RefusalReason},
 };
 use crate::{Bounds, Deliver, HistoryError, Presence, RouteError, Router};
 

@@ -39,9 +39,9 @@ pub use history::{
     Page, PageLimit, Viewer,
 };
 pub use hub::{
-    Attached, BuildError, ConnectionHandle, Delivered, Delivery, Ended, Hub, HubBuilder, HubConfig,
-    Info, MembershipError, OutcomeError, Overflow, PendingReceipt, PublishError, Published,
-    Receipt, SubscribeError, Subscription,
+    Attached, BuildError, ConnectionHandle, Delivered, Delivery, Drain, Drained, Ended, Hub,
+    HubBuilder, HubConfig, Info, MembershipError, OutcomeError, Overflow, PendingReceipt,
+    PublishError, Published, Receipt, Refusal, RefusalReason, SubscribeError, Subscription,
 };
 pub use last_event_id::LastEventId;
 pub use name::{

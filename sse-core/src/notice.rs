@@ -1,4 +1,4 @@
-//! The library's own events: `connected`, `heartbeat`, `caught-up`, `gap`, `reconnect`.
+//! The library's own events: `connected`, `heartbeat`, `caught-up`, `gap`, `reconnect`, `refused`.
 
 mod make;
 
@@ -24,6 +24,8 @@ pub struct NoticeConfig {
     pub gap: EventName,
     /// The name of the event that tells a client to come back; `reconnect` by default.
     pub reconnect: EventName,
+    /// The name of the event that tells a client that it isn't taken now; `refused` by default.
+    pub refused: EventName,
     /// Whether a stream starts with the opening event; on by default. Where it is off, a blank line
     /// is its first byte, so that the head isn't held back.
     pub opening: bool,
@@ -42,6 +44,7 @@ impl Default for NoticeConfig {
             caught_up: name("caught-up"),
             gap: name("gap"),
             reconnect: name("reconnect"),
+            refused: name("refused"),
             opening: true,
             show_client: true,
             show_groups: true,

@@ -149,12 +149,14 @@ pub enum CloseReason {
     /// It missed something, and the application couldn't tell how things stand; an EventSource
     /// will come back.
     NoFreshState,
+    /// The hub was shut down; an EventSource will come back.
+    Drained,
     /// The hub is gone.
     HubClosed,
 }
 
 impl CloseReason {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::ClientGone,
         Self::Disconnected,
         Self::Overflow,
@@ -162,6 +164,7 @@ impl CloseReason {
         Self::Unread,
         Self::SinkFailed,
         Self::NoFreshState,
+        Self::Drained,
         Self::HubClosed,
     ];
 
@@ -169,7 +172,7 @@ impl CloseReason {
     #[must_use]
     pub const fn discards(self) -> bool {
         match self {
-            Self::Disconnected | Self::NoFreshState | Self::HubClosed => false,
+            Self::Disconnected | Self::NoFreshState | Self::Drained | Self::HubClosed => false,
             Self::ClientGone | Self::Overflow | Self::Stalled | Self::Unread | Self::SinkFailed => {
                 true
             }
@@ -187,6 +190,7 @@ impl CloseReason {
             Self::Unread => "unread",
             Self::SinkFailed => "sink-failed",
             Self::NoFreshState => "no-fresh-state",
+            Self::Drained => "drained",
             Self::HubClosed => "hub-closed",
         }
     }

@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use http::{HeaderMap, Method, Response};
+use http::{HeaderMap, Method, Response, header};
 use percent_encoding::percent_decode_str;
 
 use crate::{
@@ -19,6 +19,7 @@ const LAST_EVENT_ID_PARAMETERS: [&str; 2] = ["lastEventId", "last_event_id"];
 #[must_use = "say whose stream it is, then open it"]
 pub struct StreamRequest {
     head_only: bool,
+    wants_events: bool,
     last_event_id: Option<LastEventId>,
     peer_addr: Option<SocketAddr>,
 }
@@ -36,6 +37,7 @@ impl StreamRequest {
         };
         Self {
             head_only: method == Method::HEAD,
+            wants_events: wants_events(headers),
             last_event_id,
             peer_addr: None,
         }
@@ -65,10 +67,24 @@ impl StreamRequest {
         let client = client.try_into().map_err(Into::into);
         ClientRequest {
             head_only: self.head_only,
+            wants_events: self.wants_events,
             subscribe: client
                 .map(|client| Subscribe::new(client).last_event_id(self.last_event_id)),
         }
     }
+}
+
+/// Whether the client says that it reads events, as an `EventSource` does (WHATWG HTML, 9.2.3): it
+/// gives up for good at any other answer than a stream.
+fn wants_events(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).into_iter();
+    let mut ranges = accepted.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    ranges.any(|range| {
+        let essence = range.split(|byte| *byte == b';').next().unwrap_or_default();
+        essence
+            .trim_ascii()
+            .eq_ignore_ascii_case(b"text/event-stream")
+    })
 }
 
 /// The value of the first parameter of one of these names, as the bytes that it is: a parser that
@@ -88,6 +104,7 @@ fn parameter(query: &str, names: &[&str]) -> Option<Vec<u8>> {
 #[must_use = "open it"]
 pub struct ClientRequest {
     head_only: bool,
+    wants_events: bool,
     subscribe: Result<Subscribe, NameError>,
 }
 
@@ -140,7 +157,8 @@ impl ClientRequest {
         if self.head_only {
             return Err(StreamError::HeadOnly);
         }
-        Ok(hub.subscribe(subscribe).await?)
+        let subscribed = hub.subscribe(subscribe).await;
+        subscribed.map_err(|error| StreamError::from(error).for_client(self.wants_events))
     }
 }
 
@@ -174,6 +192,22 @@ mod tests {
         assert_eq!(last(None, "lastEventId=a+b%2b"), id("a b+"));
         assert_eq!(last(None, "last%45ventId=7&lastEventId=8"), id("7"));
         assert_eq!(last(None, "lastEventId"), None);
+    }
+
+    #[test]
+    fn an_event_source_is_known_by_what_it_accepts() {
+        for (accept, expected) in [
+            ("text/event-stream", true),
+            ("text/html, TEXT/Event-Stream ; q=0.5", true),
+            ("*/*", false),
+            ("text/event-streams", false),
+            ("", false),
+        ] {
+            let accept_header = (header::ACCEPT, HeaderValue::from_static(accept));
+            let headers = HeaderMap::from_iter([accept_header]);
+            assert_eq!(wants_events(&headers), expected, "{accept}");
+        }
+        assert!(!wants_events(&HeaderMap::new()));
     }
 
     #[tokio::test]

@@ -8,11 +8,12 @@ use std::{
 use bytes::Bytes;
 use http::{
     HeaderName, HeaderValue, Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE},
+    header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
 };
 use http_body::{Body, Frame};
+use serde_json::json;
 
-use crate::{EventBody, NameError, RegistryError, SubscribeError, Subscription};
+use crate::{EventBody, NameError, Refusal, RegistryError, SubscribeError, Subscription};
 
 /// The headers of every stream, on every version of HTTP: no cache and no proxy may hold it back
 /// or change it.
@@ -109,18 +110,48 @@ pub enum StreamError {
     /// Only the head was asked for: nothing is registered.
     #[error("the request is for the head only")]
     HeadOnly,
+    /// The stream isn't taken now, and may be later.
+    #[error("{refusal}")]
+    Refused {
+        /// Why, and when to come back.
+        refusal: Refusal,
+        /// Whether the client is told so by an event of a stream that ends, rather than by a status.
+        by_event: bool,
+    },
     /// The hub didn't open the stream.
     #[error(transparent)]
-    Subscribe(#[from] SubscribeError),
+    Subscribe(SubscribeError),
+}
+
+/// A refusal is told by an event, unless the hub is set to tell it by status.
+impl From<SubscribeError> for StreamError {
+    fn from(error: SubscribeError) -> Self {
+        match error {
+            SubscribeError::Refused(refusal) => Self::Refused {
+                by_event: !refusal.is_by_status(),
+                refusal,
+            },
+            error => Self::Subscribe(error),
+        }
+    }
 }
 
 impl StreamError {
+    /// The same for a client that reads events, or one that doesn't: that is told by status.
+    pub(crate) fn for_client(mut self, wants_events: bool) -> Self {
+        if let Self::Refused { by_event, .. } = &mut self {
+            *by_event &= wants_events;
+        }
+        self
+    }
+
     /// The status of the response.
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
             Self::Name(_) => StatusCode::BAD_REQUEST,
-            Self::HeadOnly => StatusCode::OK,
+            Self::HeadOnly | Self::Refused { by_event: true, .. } => StatusCode::OK,
+            Self::Refused { refusal, .. } => refusal.status(),
             Self::Subscribe(SubscribeError::NoRuntime | SubscribeError::Random(_)) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
@@ -131,19 +162,35 @@ impl StreamError {
         }
     }
 
-    /// The response: `{"error": …}`, or the bare head where that was asked for.
+    /// The response: `{"error": …}`, or the bare head where that was asked for; a refusal is a stream
+    /// of one event, or has `Retry-After`, and `reason` and `retry_ms` in its JSON.
     pub fn to_response(&self) -> Response<StreamBody> {
-        if matches!(self, Self::HeadOnly) {
-            return stream_head(Kind::Whole(None));
-        }
-        if self.status().is_server_error() {
+        let error = self.to_string();
+        let (json, retry_after) = match self {
+            Self::HeadOnly => return stream_head(Kind::Whole(None)),
+            Self::Refused {
+                refusal,
+                by_event: true,
+            } => return stream_head(Kind::Whole(Some(refusal.event()))),
+            Self::Refused { refusal, .. } => {
+                let (reason, retry) = (refusal.reason(), refusal.retry());
+                let retry_ms = u64::try_from(retry.as_millis()).unwrap_or(u64::MAX);
+                let json = json!({ "error": error, "reason": reason, "retry_ms": retry_ms });
+                (json, Some(retry_ms.div_ceil(1000)))
+            }
+            _ => (json!({ "error": error }), None),
+        };
+        if self.status().is_server_error() && retry_after.is_none() {
             tracing::warn!(error = self as &dyn Error, "a stream wasn't opened");
         }
-        let json = serde_json::json!({ "error": self.to_string() }).to_string();
-        let mut response = Response::new(StreamBody(Kind::Whole(Some(json.into()))));
+        let body = Kind::Whole(Some(json.to_string().into()));
+        let mut response = Response::new(StreamBody(body));
         *response.status_mut() = self.status();
-        let content_type = HeaderValue::from_static("application/json");
-        response.headers_mut().insert(CONTENT_TYPE, content_type);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(seconds) = retry_after {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
         response
     }
 }

@@ -6,13 +6,14 @@ use std::{
 use super::{
     ConnectionHandle, Hub, HubShared,
     core::{Core, guarded},
+    refusal::{Refusal, RefusalReason},
     roster::Watch,
     wakes::Wakes,
 };
 use crate::{
     CloseReason, Connection, ConnectionId, Draft, EventBody, EventSink, GapCause, HeartbeatKind,
     LastEventId, Position, QueueSink, RegistryError, Resume, RouteError, SinkContext, Subscribe,
-    connection::Stage,
+    connection::{LetGo, Stage},
     hand_over::{Gap, HandOver, Next, Place, Then},
     notice::NoticeDraft,
 };
@@ -37,6 +38,9 @@ pub enum SubscribeError {
     /// The router didn't start.
     #[error("the router didn't start")]
     Router(#[source] RouteError),
+    /// The connection isn't taken now; its client is told when to come back.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
 }
 
 /// A connection of the default kind: its events wait in a queue that a response body reads.
@@ -109,11 +113,31 @@ impl Attached {
     }
 }
 
+impl Attached {
+    /// The transport has taken everything, the end included.
+    pub(crate) fn note_end(&self) {
+        self.note_let_go(LetGo::Clean);
+    }
+
+    fn note_let_go(&self, how: LetGo) {
+        if self.connection.let_go() != LetGo::Not {
+            return;
+        }
+        self.connection.note_let_go(how);
+        if let Some(core) = self.core.upgrade() {
+            core.note_let_go();
+        }
+    }
+}
+
 impl Drop for Attached {
     fn drop(&mut self) {
         match self.core.upgrade() {
             Some(core) => {
                 let mut wakes = Wakes::new(&core);
+                let took_all = Core::progress(&self.connection).is_some_and(|it| it.waiting == 0);
+                let clean = took_all && self.connection.stage() == Stage::Ended;
+                self.note_let_go(if clean { LetGo::Clean } else { LetGo::Unread });
                 core.end(&self.connection, CloseReason::ClientGone, &mut wakes);
             }
             None => {
@@ -161,11 +185,12 @@ impl Hub {
         sink: Arc<dyn EventSink>,
     ) -> Result<Attached, SubscribeError> {
         let core = &self.shared.core;
+        let id = ConnectionId::random().map_err(SubscribeError::Random)?;
+        core.admit(id)?;
         self.router().await.map_err(SubscribeError::Router)?;
         core.pulse
             .ensure(core)
             .map_err(|_| SubscribeError::NoRuntime)?;
-        let id = ConnectionId::random().map_err(SubscribeError::Random)?;
         let start = Start::of(&subscribe, core.history.is_some());
         let attached = Attached {
             core: Arc::downgrade(core),
@@ -182,6 +207,7 @@ impl Hub {
         if !core.activate(connection, start) {
             // It ended while the registry took it in: whoever took it out may have been too early.
             core.leave(id);
+            core.admit(id)?;
             return Err(SubscribeError::Closed);
         }
         tracing::debug!(connection = %id, client = ?connection.client(), "connection opened");
@@ -236,6 +262,14 @@ impl Start {
 }
 
 impl Core {
+    /// Whether a new connection is taken.
+    fn admit(&self, id: ConnectionId) -> Result<(), Refusal> {
+        if self.is_draining() {
+            return Err(self.refusal(id, RefusalReason::Draining));
+        }
+        Ok(())
+    }
+
     /// Makes a dormant connection live, or has it catch up; its opening events before all others.
     fn activate(self: &Arc<Self>, connection: &Arc<Connection>, start: Start) -> bool {
         let resumes = !matches!(start, Start::Fresh | Start::CatchUp(Next::Latest(_)));
@@ -263,7 +297,8 @@ impl Core {
             let hand_over = HandOver::new(viewer, next, cursor, head, tally);
             Box::new(Place::CatchingUp(hand_over))
         });
-        let active = !self.is_closed() && connection.enter(Stage::Dormant, place);
+        let open = !self.is_closed() && !self.is_draining();
+        let active = open && connection.enter(Stage::Dormant, place);
         if active {
             connection.touch(now);
             let position = self.position_of(&section, connection);

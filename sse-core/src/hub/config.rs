@@ -36,6 +36,9 @@ pub struct HubConfig {
     /// 60 s by default. A cut three times as long after the last doesn't count as in a row.
     #[serde(with = "humantime_serde")]
     pub retry_after_cut_most: Duration,
+    /// Whether an `EventSource` that isn't taken is answered with a status too; off by default: it is
+    /// told by an event when to come back, because at a status it gives up for good.
+    pub refuse_by_status: bool,
     /// How large an event may be on the wire, in bytes; 4 MiB by default.
     pub max_event_bytes: usize,
     /// After how long without anything to read a connection gets a periodic heartbeat; 30 s by
@@ -92,6 +95,7 @@ impl Default for HubConfig {
             overflow: None,
             retry_after_cut: Duration::from_secs(2),
             retry_after_cut_most: Duration::from_secs(60),
+            refuse_by_status: false,
             max_event_bytes: 4 * 1024 * 1024,
             heartbeat: Some(Duration::from_secs(30)),
             heartbeat_to_all: false,

@@ -12,6 +12,7 @@ use super::{
     changes::Changes,
     counters::{Counters, Info},
     cuts::Cuts,
+    drain::Farewell,
     outcome::Outcomes,
     pulse::Pulse,
     roster::Roster,
@@ -55,6 +56,7 @@ pub(crate) struct Core {
     pub(super) catch_ups: CatchUps,
     pub(super) cuts: Cuts,
     pub(super) pulse: Pulse,
+    pub(super) farewell: Farewell,
     /// Connections that ended, for the hub's task to take out of the registry.
     pub(super) leaving: Mutex<VecDeque<ConnectionId>>,
     pub(super) changes: Changes,
@@ -112,6 +114,7 @@ impl Core {
             catch_ups: CatchUps::default(),
             cuts: Cuts::new(config.retry_after_cut, config.retry_after_cut_most),
             pulse: Pulse::default(),
+            farewell: Farewell::default(),
             leaving: Mutex::default(),
             changes: Changes::default(),
             left: Notify::new(),
@@ -300,6 +303,7 @@ impl Core {
             gaps: self.counters.gaps.get() + self.sinks.gaps_total(),
             duplicates: self.counters.duplicates.get(),
             cut_again: self.counters.cut_again.get(),
+            refused: self.counters.refused.get(),
             uptime_s: uptime.as_secs(),
         }
     }

@@ -20,6 +20,7 @@ pub(super) struct Counters {
     pub(super) gaps: Counter,
     pub(super) duplicates: Counter,
     pub(super) cut_again: Counter,
+    pub(super) refused: Counter,
 }
 
 /// A number that only goes up.
@@ -62,6 +63,7 @@ impl Counters {
             unread: count(CloseReason::Unread),
             sink_failed: count(CloseReason::SinkFailed),
             no_fresh_state: count(CloseReason::NoFreshState),
+            drained: count(CloseReason::Drained),
             hub_closed: count(CloseReason::HubClosed),
         }
     }
@@ -104,6 +106,8 @@ pub struct Ended {
     pub sink_failed: u64,
     /// It missed something, and the application couldn't tell how things stand.
     pub no_fresh_state: u64,
+    /// The hub was shut down.
+    pub drained: u64,
     /// The hub is gone.
     pub hub_closed: u64,
 }
@@ -147,6 +151,8 @@ pub struct Info {
     /// Connections closed because their queues were full whose client had had one closed for that
     /// within the last three minutes.
     pub cut_again: u64,
+    /// Connections that weren't taken: over a limit, or draining.
+    pub refused: u64,
     /// Whole seconds since the hub was built.
     pub uptime_s: u64,
 }

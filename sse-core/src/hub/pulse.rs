@@ -37,6 +37,8 @@ pub(super) struct Pulse {
     /// Something is due earlier than the task thought, or it is to stop.
     changed: Notify,
     stopping: AtomicBool,
+    /// The task has ended.
+    gone: Notify,
 }
 
 /// There is no tokio runtime to run the hub's task on, or it has no timer.
@@ -67,6 +69,18 @@ impl Pulse {
         self.alive.load(Ordering::Acquire)
     }
 
+    /// Waits until the task isn't there.
+    pub(super) async fn ended(&self) {
+        let mut gone = pin!(self.gone.notified());
+        while self.is_alive() {
+            gone.as_mut().enable();
+            if self.is_alive() {
+                gone.as_mut().await;
+                gone.set(self.gone.notified());
+            }
+        }
+    }
+
     pub(super) fn note_change(&self) {
         self.changed.notify_one();
     }
@@ -84,6 +98,7 @@ struct Alive(Arc<Core>);
 impl Drop for Alive {
     fn drop(&mut self) {
         self.0.pulse.alive.store(false, Ordering::Release);
+        self.0.pulse.gone.notify_waiters();
     }
 }
 

@@ -8,7 +8,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{GapCause, Heartbeat, HeartbeatKind, NoticeConfig, Opening, Resume};
-use crate::{Connection, ConnectionId, Draft, Frame, GroupName, Position, foreign::caught};
+use crate::{
+    Connection, ConnectionId, Draft, EventName, Frame, GroupName, Position, foreign::caught,
+};
 
 type OpeningData = dyn Fn(&Opening<'_>) -> Value + Send + Sync;
 type HeartbeatData = dyn Fn(&Heartbeat<'_>) -> Value + Send + Sync;
@@ -59,8 +61,9 @@ struct GapPayload {
     oldest: Option<String>,
 }
 
+/// Of `reconnect`, and of `refused`.
 #[derive(Serialize)]
-struct ReconnectPayload<'a> {
+struct ComeBackPayload<'a> {
     reason: &'a str,
     retry_ms: u64,
 }
@@ -151,11 +154,12 @@ impl Notices {
 
     /// Tells a client to come back after `retry`.
     pub(crate) fn reconnect(&self, reason: &str, retry: Duration) -> Frame {
-        let data = json(&ReconnectPayload {
-            reason,
-            retry_ms: u64::try_from(retry.as_millis()).unwrap_or(u64::MAX),
-        });
-        Draft::notice(&self.config.reconnect, &data, Some(retry)).into_frame(None)
+        come_back(&self.config.reconnect, reason, retry)
+    }
+
+    /// Tells a client that it isn't taken now, and to come back after `retry`.
+    pub(crate) fn refused(&self, reason: &str, retry: Duration) -> Frame {
+        come_back(&self.config.refused, reason, retry)
     }
 
     fn client_of<'a>(&self, connection: &'a Connection) -> Option<&'a str> {
@@ -163,6 +167,14 @@ impl Notices {
             .show_client
             .then(|| connection.client().as_str())
     }
+}
+
+fn come_back(name: &EventName, reason: &str, retry: Duration) -> Frame {
+    let data = json(&ComeBackPayload {
+        reason,
+        retry_ms: u64::try_from(retry.as_millis()).unwrap_or(u64::MAX),
+    });
+    Draft::notice(name, &data, Some(retry)).into_frame(None)
 }
 
 /// The opening event, but for its position; or what stands in for it.

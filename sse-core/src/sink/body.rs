@@ -40,7 +40,10 @@ impl EventBody {
         }
         self.attached.note_polled();
         let piece = self.queue.poll_next(cx);
-        self.ended = matches!(piece, Poll::Ready(None));
+        if matches!(piece, Poll::Ready(None)) {
+            self.ended = true;
+            self.attached.note_end();
+        }
         piece
     }
 }

@@ -1,0 +1,257 @@
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{Mutex, Notify};
+
+use super::{
+    Hub,
+    core::{Core, guarded, millis},
+    refusal::spread,
+    wakes::Wakes,
+};
+use crate::{
+    CloseReason, Connection,
+    connection::LetGo,
+    foreign::caught_future,
+    sync::{
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        task::yield_now,
+    },
+};
+
+/// How often streams are ended on the way: so many at once at the least that all are in time.
+const TICK: Duration = Duration::from_millis(10);
+
+/// How many streams are ended before other tasks get their turn.
+const CHUNK: usize = 256;
+
+/// As good as for ever; more can't be added to the present time everywhere.
+const AGES: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// How long the router may take for its own shutdown.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// How a hub comes to its end: see [`Hub::shutdown`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drain {
+    /// Over which time the ends of the streams are spread, so that their clients don't all come back
+    /// at once; 2 s by default, and never longer than the deadline.
+    pub over: Duration,
+    /// How long from the beginning a stream may take to be read to its end; 5 s by default. Then it
+    /// is cut off.
+    pub deadline: Duration,
+    /// When clients are told to come back: each at a time of its own from here on, up to twice as
+    /// late. 2 s by default.
+    pub retry: Duration,
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self {
+            over: Duration::from_secs(2),
+            deadline: Duration::from_secs(5),
+            retry: Duration::from_secs(2),
+        }
+    }
+}
+
+/// What a shutdown came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Drained {
+    /// How many streams were read to their end, the farewell included.
+    pub clean: usize,
+    /// How many weren't, by the deadline or because their clients left before.
+    pub cut: usize,
+}
+
+/// How far a hub is on its way to its end.
+#[derive(Debug, Default)]
+pub(super) struct Farewell {
+    begun: AtomicBool,
+    retry_ms: AtomicU64,
+    /// One at a time; what it came to, once it is over.
+    drained: Mutex<Option<Drained>>,
+    /// A transport has let go of a connection.
+    let_go: Notify,
+}
+
+impl Hub {
+    /// Ends the hub gracefully, so that nobody misses anything that is kept and not all clients come
+    /// back at once. A server calls it first, and then its framework's own graceful shutdown, which
+    /// finishes by itself because no stream is left.
+    ///
+    /// From now on new streams are [refused](crate::SubscribeError::Refused). Each open one is ended
+    /// at a time of its own within [`Drain::over`]: what waits in its queue is delivered, then a
+    /// `reconnect` that tells its client when to come back, then the response ends. A replay ends
+    /// where it is: its client goes on from there when it comes back. By the
+    /// [deadline](Drain::deadline) what hasn't been read is cut off.
+    ///
+    /// Meanwhile publishing works: what is published reaches those whose turn hasn't come, and is
+    /// kept for those who are gone. Once this returns it fails with `Closed`, and the hub's task has
+    /// ended. A router or a registry that doesn't end is waited for 5 s each.
+    ///
+    /// Called again, it waits for the same and returns the same.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped midway, new streams stay refused, and those whose turn hasn't come stay open; called
+    /// again, it goes on.
+    pub async fn shutdown(&self, drain: Drain) -> Drained {
+        let core = self.core();
+        let mut drained = core.farewell.drained.lock().await;
+        if let Some(drained) = *drained {
+            return drained;
+        }
+        core.refuse_from_now_on(drain.retry);
+        let done = core.drain(drain).await;
+        let router = caught_future(self.shared.router.shutdown());
+        tokio::select! {
+            _ = router => {}
+            () = core.clock.sleep_until(core.clock.now() + FAREWELL) => {
+                tracing::warn!("the router doesn't end");
+            }
+        }
+        core.close();
+        core.pulse.ended().await;
+        tracing::info!(clean = done.clean, cut = done.cut, "drained");
+        *drained = Some(done);
+        done
+    }
+}
+
+impl Core {
+    pub(super) fn is_draining(&self) -> bool {
+        self.farewell.begun.load(Ordering::Acquire)
+    }
+
+    /// When clients come back that are refused because of it, or later.
+    pub(super) fn drain_retry(&self) -> Duration {
+        Duration::from_millis(self.farewell.retry_ms.load(Ordering::Relaxed))
+    }
+
+    /// A transport has let go of a connection.
+    pub(super) fn note_let_go(&self) {
+        if self.is_draining() {
+            self.farewell.let_go.notify_one();
+        }
+    }
+
+    fn refuse_from_now_on(&self, retry: Duration) {
+        let retry_ms = millis(retry);
+        self.farewell.retry_ms.store(retry_ms, Ordering::Relaxed);
+        // Who is being activated is active when this returns, or sees it.
+        let _section = self.section.lock();
+        self.farewell.begun.store(true, Ordering::Release);
+    }
+
+    async fn drain(self: &Arc<Self>, drain: Drain) -> Drained {
+        let start = self.clock.now();
+        let deadline = start + drain.deadline.min(AGES);
+        let ended = self.send_off(drain, start).await;
+        tokio::select! {
+            biased;
+            () = self.all_let_go(&ended) => {}
+            () = self.clock.sleep_until(deadline) => {}
+        }
+        let mut drained = Drained::default();
+        for connection in ended {
+            match connection.let_go() {
+                LetGo::Clean => drained.clean += 1,
+                LetGo::Unread => drained.cut += 1,
+                LetGo::Not => {
+                    drained.cut += 1;
+                    // Of the reasons that discard what waits the nearest; it has ended already.
+                    let sink = connection.sink();
+                    guarded(&connection, || sink.close(CloseReason::Stalled));
+                    guarded(&connection, || sink.wake());
+                }
+            }
+        }
+        drained
+    }
+
+    /// Ends all connections, one after the other; those that hadn't ended before.
+    async fn send_off(self: &Arc<Self>, drain: Drain, start: Instant) -> Vec<Arc<Connection>> {
+        let leaving = self.roster.connections();
+        let over = drain.over.min(drain.deadline);
+        let (mut done, mut ended) = (0, Vec::with_capacity(leaving.len()));
+        while done < leaving.len() {
+            let elapsed = self.clock.now().saturating_duration_since(start);
+            let due = due_by(elapsed, over, leaving.len());
+            for chunk in leaving[done..due].chunks(CHUNK) {
+                let mut wakes = Wakes::new(self);
+                let said_farewell = |connection: &&Arc<Connection>| {
+                    self.end_by_drain(connection, drain.retry, &mut wakes)
+                };
+                ended.extend(chunk.iter().filter(said_farewell).map(Arc::clone));
+                drop(wakes);
+                yield_now().await;
+            }
+            done = due;
+            if done < leaving.len() {
+                self.clock.sleep_until(self.clock.now() + TICK).await;
+            }
+        }
+        ended
+    }
+
+    /// Says farewell to a connection; `false` if it had ended before.
+    fn end_by_drain(
+        self: &Arc<Self>,
+        connection: &Arc<Connection>,
+        retry: Duration,
+        wakes: &mut Wakes,
+    ) -> bool {
+        let retry = spread(retry, connection.id());
+        let reconnect = self.sinks.notices().reconnect("draining", retry);
+        let _section = self.section.lock();
+        if connection.stage().is_active() {
+            // What was sent to it alone goes first, as far as there is room.
+            self.push_own_in(connection, 0, wakes);
+            self.notify(connection, &reconnect, wakes);
+        }
+        self.end(connection, CloseReason::Drained, wakes)
+    }
+
+    /// Waits until no transport has any of them.
+    async fn all_let_go(&self, connections: &[Arc<Connection>]) {
+        let mut rest = connections.iter();
+        while let Some(connection) = rest.as_slice().first() {
+            if connection.let_go() == LetGo::Not {
+                self.farewell.let_go.notified().await;
+            } else {
+                rest.next();
+            }
+        }
+    }
+}
+
+/// How many of `all` are to have been ended after so much of the time.
+fn due_by(elapsed: Duration, over: Duration, all: usize) -> usize {
+    if elapsed >= over {
+        return all;
+    }
+    let share = elapsed.as_secs_f64() / over.as_secs_f64();
+    ((all as f64 * share) as usize).min(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_are_flat_over_the_window() {
+        let over = Duration::from_secs(2);
+        let due = |ms| due_by(Duration::from_millis(ms), over, 1_000);
+        assert_eq!(
+            [due(0), due(500), due(1_000), due(1_999)],
+            [0, 250, 500, 999]
+        );
+        assert_eq!([due(2_000), due(9_000)], [1_000, 1_000]);
+        assert_eq!(due_by(Duration::ZERO, Duration::ZERO, 7), 7, "no window");
+        assert_eq!(due_by(Duration::ZERO, over, 0), 0);
+    }
+}
