@@ -2,15 +2,21 @@
 
 mod support;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
+use poem::{Server, listener::TcpAcceptor};
 use serde_json::json;
-use sse_conformance::{StreamClient, eventually, request};
-use sse_core::{Event, Hub, Target};
-use support::{Way, both_ways, serve, serve_by_poem};
+use sse_conformance::{End, StreamClient, eventually, request};
+use sse_core::{Drain, Event, Hub, Target};
+use sse_poem::CloseAware;
+use support::{Way, app, both_ways, serve, serve_by_poem};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    sync::oneshot,
     time::timeout,
 };
 
@@ -28,6 +34,42 @@ fn start(way: Way) -> (Hub, SocketAddr) {
     let hub = Hub::builder().build().unwrap();
     let addr = serve(&hub, way);
     (hub, addr)
+}
+
+/// Alone it would wait for ever: the streams have to be ended first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn poems_graceful_shutdown_finishes_by_itself_behind_the_hubs() {
+    let hub = Hub::builder().build().unwrap();
+    let listener = sse_net::listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let acceptor = CloseAware::new(TcpAcceptor::from_tokio(listener).unwrap());
+    let (stop, stopped) = oneshot::channel();
+    let ending = {
+        let hub = hub.clone();
+        async move {
+            stopped.await.unwrap();
+            let drain = Drain {
+                over: Duration::from_millis(200),
+                ..Drain::default()
+            };
+            assert_eq!(hub.shutdown(drain).await.clean, 20);
+        }
+    };
+    let server = Server::new_with_acceptor(acceptor);
+    let server = tokio::spawn(server.run_with_graceful_shutdown(app(&hub), ending, None));
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        let mut client = StreamClient::open(addr, "/stream/ada").await;
+        client.next_named("connected").await;
+        clients.push(client);
+    }
+    stop.send(()).unwrap();
+    for client in &mut clients {
+        client.next_named("reconnect").await;
+        assert_eq!(client.ended().await, End::Clean);
+    }
+    let finished = timeout(Duration::from_secs(5), server).await;
+    finished.expect("it finishes by itself").unwrap().unwrap();
 }
 
 async fn a_head_that_poem_turns_into_a_get_is_no_presence(way: Way) {

@@ -88,7 +88,9 @@ impl SseClient {
 
     /// Opens the stream and makes it a reply. What can't be opened is answered with
     /// `{"error": …}`: a name that isn't valid with 400, what the registry refuses with 403, what
-    /// this process can't do (no runtime, no random numbers) with 500, all else with 503.
+    /// this process can't do (no runtime, no random numbers) with 500, all else with 503. What the hub
+    /// [refuses](sse_core::Refusal) for now is told to an `EventSource` by an event, at 200; to others
+    /// with 503 or 429, `Retry-After` and JSON.
     ///
     /// # Cancel safety
     ///

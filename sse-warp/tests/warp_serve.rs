@@ -5,7 +5,7 @@ mod support;
 use std::{io, sync::mpsc, time::Duration};
 
 use sse_conformance::{End, StreamClient, eventually};
-use sse_core::{Event, Hub, Target};
+use sse_core::{Drain, Event, Hub, Target};
 use support::{Way, listen, stream};
 use tokio::{net::TcpStream, sync::oneshot};
 use tracing_subscriber::EnvFilter;
@@ -32,6 +32,40 @@ async fn a_graceful_shutdown_waits_for_the_streams() {
     assert_eq!(hub.disconnect(&Target::everybody()), 1);
     assert_eq!(client.ended().await, End::Clean);
     server.await.unwrap();
+}
+
+/// Alone it would wait for ever: the streams have to be ended first.
+#[tokio::test]
+async fn a_graceful_shutdown_finishes_by_itself_behind_the_hubs() {
+    let hub = Hub::builder().build().unwrap();
+    let (listener, addr) = listen().await;
+    let (stop, stopped) = oneshot::channel();
+    let server = warp::serve(stream(&hub)).incoming(listener);
+    let server = server.graceful({
+        let hub = hub.clone();
+        async move {
+            stopped.await.unwrap();
+            let drain = Drain {
+                over: Duration::from_millis(200),
+                ..Drain::default()
+            };
+            assert_eq!(hub.shutdown(drain).await.clean, 20);
+        }
+    });
+    let server = tokio::spawn(server.run());
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        let mut client = StreamClient::open(addr, "/stream/ada").await;
+        client.next_named("connected").await;
+        clients.push(client);
+    }
+    stop.send(()).unwrap();
+    for client in &mut clients {
+        client.next_named("reconnect").await;
+        assert_eq!(client.ended().await, End::Clean);
+    }
+    let finished = tokio::time::timeout(Duration::from_secs(5), server).await;
+    finished.expect("it finishes by itself").unwrap();
 }
 
 /// Hands on what is logged, a line at a time.

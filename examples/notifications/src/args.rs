@@ -1,7 +1,10 @@
 use std::{net::IpAddr, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
-use sse_core::{BuildError, Hub, HubConfig};
+use sse_core::{BuildError, Drain, Hub, HubConfig};
+
+/// How long the last of the streams may take to be read to its end.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// A notification server with a page for the three send modes and resuming; everything in memory.
 #[derive(Debug, Parser)]
@@ -36,6 +39,11 @@ pub struct Args {
     )]
     pub history: usize,
 
+    /// Over how long streams are ended when the server is told to end (by SIGINT or SIGTERM), so
+    /// that clients don't all come back at once.
+    #[arg(long, env = "SSE_DRAIN", default_value = "5s", value_parser = humantime::parse_duration)]
+    pub drain: Duration,
+
     /// What to do instead of serving.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -69,6 +77,16 @@ impl Args {
         config.reap_after = self.reap_after;
         config.history_events = self.history;
         Hub::builder().config(config).build()
+    }
+
+    /// How the hub comes to its end.
+    #[must_use]
+    pub fn drain(&self) -> Drain {
+        Drain {
+            over: self.drain,
+            deadline: self.drain.saturating_add(LAST_WORDS),
+            ..Drain::default()
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 mod answer;
 mod api;
 mod args;
+mod interrupts;
 mod page;
 mod poem_app;
 mod send;
@@ -15,6 +16,7 @@ mod serve;
 mod warp_app;
 
 pub use args::{Args, Command, Framework};
+pub use interrupts::Interrupts;
 pub use poem_app::app as poem_app;
-pub use serve::serve;
+pub use serve::serve_until;
 pub use warp_app::app as warp_app;

@@ -6,10 +6,12 @@ use std::{
     io::{self, Write},
     net::SocketAddr,
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::Parser;
-use notifications::{Args, Command};
+use notifications::{Args, Command, Interrupts};
+use sse_core::Drained;
 use sse_net::Server;
 use tracing_subscriber::EnvFilter;
 
@@ -65,7 +67,33 @@ async fn serve(args: &Args) -> Result<(), String> {
         .init();
     let hub = args.hub().map_err(|error| error.to_string())?;
     let server = bind(SocketAddr::new(args.listen, args.port))?;
-    match notifications::serve(args.framework, server, hub).await {}
+    // What is left after the streams is an answer under way.
+    let server = server.shutdown_grace(Duration::from_millis(250));
+    let interrupts = Interrupts::listen().map_err(|error| error.to_string())?;
+    let mut once = interrupts.clone();
+    let end = async {
+        once.reach(1).await;
+        say(&format!(
+            "Streams end over {}; once more to end at once",
+            humantime::format_duration(args.drain)
+        ));
+        let drained = hub.shutdown(args.drain()).await;
+        let Drained { clean, cut, .. } = drained;
+        say(&format!(
+            "{clean} streams were read to their end, {cut} weren't"
+        ));
+    };
+    let serving = notifications::serve_until(args.framework, server, hub.clone(), end);
+    let mut twice = interrupts;
+    tokio::select! {
+        _ = serving => Ok(()),
+        () = twice.reach(2) => Err("ended at once".to_owned()),
+    }
+}
+
+/// If nobody reads it there is nobody to tell.
+fn say(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
 /// Binds the address and says where the page is.

@@ -17,6 +17,7 @@ on_each_framework! {
     a_disconnected_stream_comes_back_by_itself,
     a_stream_that_is_cut_gets_what_it_missed,
     what_is_missing_is_shown,
+    a_page_comes_back_to_a_server_that_restarts,
 }
 
 /// Runs `test` on a new server's page, with no stream yet.
@@ -237,6 +238,28 @@ async fn what_is_missing_is_shown(on: Framework) {
         browser.text_is("#info-gaps", "1").await;
         picture(browser, "page-gap", on).await;
     })
+    .await;
+}
+
+async fn a_page_comes_back_to_a_server_that_restarts(on: Framework) {
+    let mut server = on.start(&["--drain", "100ms"]).await;
+    let port = server.addr.port().to_string();
+    Browser::run(
+        &format!("http://{}/?auto=0", server.addr),
+        async |browser| {
+            connect(browser, "ada", "default").await;
+            server.terminate();
+            server.process.wait().await.unwrap();
+            let away = format!(r#"{}[data-status="reconnecting"]"#, card("ada"));
+            browser.find(&away).await;
+            let _restarted = on.start(&["--port", &port]).await;
+            let open = format!(r#"{}[data-status="open"]"#, card("ada"));
+            browser.find(&open).await;
+            send(browser, "unicast", Some(("#send-client", "ada")), "back").await;
+            shows(browser, "ada", &["back"]).await;
+            picture(browser, "page-restarted", on).await;
+        },
+    )
     .await;
 }
 

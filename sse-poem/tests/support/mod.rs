@@ -66,7 +66,7 @@ pub(crate) fn serve_by_poem<A: Acceptor + 'static>(
     addr
 }
 
-fn app(hub: &Hub) -> impl Endpoint + use<> {
+pub(crate) fn app(hub: &Hub) -> impl Endpoint + use<> {
     Route::new()
         .at("/stream/:client", get(open).head(open))
         .at("/no-head/:client", get(open))

@@ -10,14 +10,18 @@ use tokio::{
 /// A running server; it ends with the test.
 pub(crate) struct Server {
     pub(crate) addr: SocketAddr,
-    _process: Child,
+    pub(crate) process: Child,
+    lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Server {
-    /// Starts the server on a free port.
+    /// Starts the server, on a free port unless `args` name one.
     pub(crate) async fn start(args: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_notifications"));
-        command.args(["--port", "0"]).args(args);
+        if !args.contains(&"--port") {
+            command.args(["--port", "0"]);
+        }
+        command.args(args);
         let (process, mut lines) = spawn(&mut command);
         let line = lines
             .next_line()
@@ -28,8 +32,23 @@ impl Server {
         let (addr, _) = rest.split_once('/').expect("a path");
         Self {
             addr: addr.parse().unwrap(),
-            _process: process,
+            process,
+            lines,
         }
+    }
+
+    /// Tells it to end, as `kill` does.
+    #[allow(dead_code, reason = "each test file uses a part of it")]
+    pub(crate) fn terminate(&self) {
+        let id = self.process.id().expect("it runs");
+        let id = rustix::process::Pid::from_raw(id.try_into().unwrap()).unwrap();
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    }
+
+    /// The next line that it prints; none once it has ended.
+    #[allow(dead_code, reason = "each test file uses a part of it")]
+    pub(crate) async fn line(&mut self) -> Option<String> {
+        self.lines.next_line().await.unwrap()
     }
 }
 
