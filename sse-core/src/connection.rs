@@ -1,4 +1,4 @@
-use std::{fmt, future::Future, str::FromStr, sync::Arc};
+use std::{fmt, future::Future, net::IpAddr, str::FromStr, sync::Arc};
 
 use http::Extensions;
 use serde::{Serialize, Serializer};
@@ -79,6 +79,7 @@ pub struct Connection {
     id: ConnectionId,
     client: ClientId,
     attributes: Extensions,
+    remote_addr: Option<IpAddr>,
     sink: Arc<dyn EventSink>,
     pub(crate) membership: Mutex<Membership>,
     stage: AtomicU8,
@@ -98,6 +99,8 @@ pub(crate) struct Membership {
     /// Whether the connection was announced: from the first poll of its body to its end.
     pub(crate) present: bool,
     pub(crate) ended: bool,
+    /// Whether its places in groups were given back.
+    pub(crate) released: bool,
     /// Wakes those who wait for the end, if there are any.
     pub(crate) end: Option<Arc<Notify>>,
 }
@@ -153,12 +156,14 @@ impl Connection {
             client,
             groups,
             attributes,
+            remote_addr,
             ..
         } = subscribe;
         Self {
             id,
             client,
             attributes,
+            remote_addr,
             sink,
             membership: Mutex::new(Membership {
                 groups,
@@ -195,6 +200,12 @@ impl Connection {
     #[must_use]
     pub const fn attributes(&self) -> &Extensions {
         &self.attributes
+    }
+
+    /// Where its client is, as far as that is known: behind the proxies that the hub trusts.
+    #[must_use]
+    pub const fn remote_addr(&self) -> Option<IpAddr> {
+        self.remote_addr
     }
 
     /// Where its events go.
@@ -280,6 +291,13 @@ impl Connection {
         drop(place);
         drop(left);
         first
+    }
+
+    /// The groups whose places are given back now that it has ended.
+    pub(crate) fn release_groups(&self) -> SmallVec<[GroupName; 1]> {
+        let mut membership = self.membership.lock();
+        membership.released = true;
+        membership.groups.clone()
     }
 
     pub(crate) fn touch(&self, now_ms: u64) {

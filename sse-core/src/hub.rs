@@ -11,7 +11,9 @@ mod counters;
 mod cuts;
 mod deliver;
 mod drain;
+mod finals;
 mod handle;
+mod limits;
 mod membership;
 #[cfg(all(test, shuttle))]
 mod models;
@@ -43,13 +45,15 @@ pub use self::{
     counters::{Ended, Info, Published},
     deliver::Delivered,
     drain::{Drain, Drained},
+    finals::Final,
     handle::ConnectionHandle,
+    limits::{Limits, OverClient},
     membership::MembershipError,
     outcome::{Delivery, OutcomeError, Receipt},
     publish::{PendingReceipt, PublishError},
     refusal::{Refusal, RefusalReason},
 };
-use crate::{Bounds, Deliver, HistoryError, Presence, RouteError, Router};
+use crate::{Bounds, Deliver, HistoryError, Presence, RouteError, Router, TrustedProxies};
 
 /// Opens streams and pushes events to them.
 ///
@@ -105,6 +109,10 @@ impl Hub {
     #[must_use]
     pub fn presence(&self) -> Presence {
         self.shared.core.presence.listen()
+    }
+
+    pub(crate) fn trusted_proxies(&self) -> &TrustedProxies {
+        &self.shared.core.config.trusted_proxies
     }
 
     /// What the history holds; none where there is no history.

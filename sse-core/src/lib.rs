@@ -18,6 +18,7 @@ mod notice;
 mod position;
 mod presence;
 mod registry;
+mod remote_addr;
 mod router;
 mod sink;
 mod stream_request;
@@ -39,9 +40,10 @@ pub use history::{
     Page, PageLimit, Viewer,
 };
 pub use hub::{
-    Attached, BuildError, ConnectionHandle, Delivered, Delivery, Drain, Drained, Ended, Hub,
-    HubBuilder, HubConfig, Info, MembershipError, OutcomeError, Overflow, PendingReceipt,
-    PublishError, Published, Receipt, Refusal, RefusalReason, SubscribeError, Subscription,
+    Attached, BuildError, ConnectionHandle, Delivered, Delivery, Drain, Drained, Ended, Final, Hub,
+    HubBuilder, HubConfig, Info, Limits, MembershipError, OutcomeError, OverClient, Overflow,
+    PendingReceipt, PublishError, Published, Receipt, Refusal, RefusalReason, SubscribeError,
+    Subscription,
 };
 pub use last_event_id::LastEventId;
 pub use name::{
@@ -52,6 +54,7 @@ pub use notice::{GapCause, Heartbeat, HeartbeatKind, NoticeConfig, Opening, Resu
 pub use position::{ParsePositionError, Position};
 pub use presence::{Presence, PresenceNotice};
 pub use registry::{MemoryRegistry, Registry, RegistryError, RegistryStats};
+pub use remote_addr::{ForwardedBy, TrustedProxies};
 pub use router::{
     Accepted, Batch, Deliver, KeyMemory, LocalRouter, Lost, Pending, Publication, RouteError,
     Routed, Router, Ticket,

@@ -1,4 +1,5 @@
-//! The library's own events: `connected`, `heartbeat`, `caught-up`, `gap`, `reconnect`, `refused`.
+//! The library's own events: `connected`, `heartbeat`, `caught-up`, `gap`, `reconnect`,
+//! `replaced`, `closed`, `refused`.
 
 mod make;
 
@@ -24,6 +25,11 @@ pub struct NoticeConfig {
     pub gap: EventName,
     /// The name of the event that tells a client to come back; `reconnect` by default.
     pub reconnect: EventName,
+    /// The name of the event that tells a page that a newer connection took its place; `replaced` by
+    /// default.
+    pub replaced: EventName,
+    /// The name of the event that tells a page that it was ended for good; `closed` by default.
+    pub closed: EventName,
     /// The name of the event that tells a client that it isn't taken now; `refused` by default.
     pub refused: EventName,
     /// Whether a stream starts with the opening event; on by default. Where it is off, a blank line
@@ -44,6 +50,8 @@ impl Default for NoticeConfig {
             caught_up: name("caught-up"),
             gap: name("gap"),
             reconnect: name("reconnect"),
+            replaced: name("replaced"),
+            closed: name("closed"),
             refused: name("refused"),
             opening: true,
             show_client: true,

@@ -118,10 +118,11 @@ impl PresenceTeller {
         });
     }
 
-    pub(crate) fn joined(&self, connection: &Connection, group: GroupName) {
+    /// `true` if it wasn't in the group, and hasn't ended.
+    pub(crate) fn joined(&self, connection: &Connection, group: GroupName) -> bool {
         let mut membership = connection.membership.lock();
         if membership.groups.contains(&group) {
-            return;
+            return false;
         }
         membership.groups.push(group.clone());
         if membership.present {
@@ -131,12 +132,14 @@ impl PresenceTeller {
                 group,
             });
         }
+        !membership.released
     }
 
-    pub(crate) fn left(&self, connection: &Connection, group: GroupName) {
+    /// `true` if it was in the group, and hasn't ended.
+    pub(crate) fn left(&self, connection: &Connection, group: GroupName) -> bool {
         let mut membership = connection.membership.lock();
         let Some(at) = membership.groups.iter().position(|other| *other == group) else {
-            return;
+            return false;
         };
         membership.groups.swap_remove(at);
         if membership.present {
@@ -146,6 +149,7 @@ impl PresenceTeller {
                 group,
             });
         }
+        !membership.released
     }
 
     /// Also wakes those who wait for the end.

@@ -149,14 +149,20 @@ pub enum CloseReason {
     /// It missed something, and the application couldn't tell how things stand; an EventSource
     /// will come back.
     NoFreshState,
+    /// A newer connection of its client took its place.
+    Replaced,
+    /// Its client was ended for good.
+    Final,
+    /// Its lifetime is over; an EventSource will come back.
+    Expired,
     /// The hub was shut down; an EventSource will come back.
-    Drained,
+    Draining,
     /// The hub is gone.
     HubClosed,
 }
 
 impl CloseReason {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::ClientGone,
         Self::Disconnected,
         Self::Overflow,
@@ -164,7 +170,10 @@ impl CloseReason {
         Self::Unread,
         Self::SinkFailed,
         Self::NoFreshState,
-        Self::Drained,
+        Self::Replaced,
+        Self::Final,
+        Self::Expired,
+        Self::Draining,
         Self::HubClosed,
     ];
 
@@ -172,7 +181,13 @@ impl CloseReason {
     #[must_use]
     pub const fn discards(self) -> bool {
         match self {
-            Self::Disconnected | Self::NoFreshState | Self::Drained | Self::HubClosed => false,
+            Self::Disconnected
+            | Self::NoFreshState
+            | Self::Replaced
+            | Self::Final
+            | Self::Expired
+            | Self::Draining
+            | Self::HubClosed => false,
             Self::ClientGone | Self::Overflow | Self::Stalled | Self::Unread | Self::SinkFailed => {
                 true
             }
@@ -190,7 +205,10 @@ impl CloseReason {
             Self::Unread => "unread",
             Self::SinkFailed => "sink-failed",
             Self::NoFreshState => "no-fresh-state",
-            Self::Drained => "drained",
+            Self::Replaced => "replaced",
+            Self::Final => "final",
+            Self::Expired => "expired",
+            Self::Draining => "draining",
             Self::HubClosed => "hub-closed",
         }
     }

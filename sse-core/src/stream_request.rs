@@ -1,11 +1,14 @@
-use std::net::SocketAddr;
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use http::{HeaderMap, Method, Response, header};
 use percent_encoding::percent_decode_str;
 
 use crate::{
     ClientId, GroupName, Hub, LastEventId, Latest, NameError, StreamBody, StreamError, Subscribe,
-    Subscription,
+    Subscription, remote_addr::Told,
 };
 
 /// The header by which a client says what it saw last (WHATWG HTML, 9.2.4).
@@ -22,6 +25,7 @@ pub struct StreamRequest {
     wants_events: bool,
     last_event_id: Option<LastEventId>,
     peer_addr: Option<SocketAddr>,
+    told: Told,
 }
 
 impl StreamRequest {
@@ -40,6 +44,7 @@ impl StreamRequest {
             wants_events: wants_events(headers),
             last_event_id,
             peer_addr: None,
+            told: Told::new(headers),
         }
     }
 
@@ -62,16 +67,28 @@ impl StreamRequest {
         self.peer_addr
     }
 
+    /// Where the client is: the peer, or what the proxies say that `hub` trusts.
+    #[must_use]
+    pub fn remote_addr(&self, hub: &Hub) -> Option<IpAddr> {
+        origin(hub, self.peer_addr, &self.told)
+    }
+
     /// Says whose stream it will be.
     pub fn client(self, client: impl TryInto<ClientId, Error: Into<NameError>>) -> ClientRequest {
         let client = client.try_into().map_err(Into::into);
         ClientRequest {
             head_only: self.head_only,
             wants_events: self.wants_events,
+            peer_addr: self.peer_addr,
+            told: self.told,
             subscribe: client
                 .map(|client| Subscribe::new(client).last_event_id(self.last_event_id)),
         }
     }
+}
+
+fn origin(hub: &Hub, peer: Option<SocketAddr>, told: &Told) -> Option<IpAddr> {
+    peer.map(|peer| hub.trusted_proxies().origin(peer.ip(), told))
 }
 
 /// Whether the client says that it reads events, as an `EventSource` does (WHATWG HTML, 9.2.3): it
@@ -105,6 +122,8 @@ fn parameter(query: &str, names: &[&str]) -> Option<Vec<u8>> {
 pub struct ClientRequest {
     head_only: bool,
     wants_events: bool,
+    peer_addr: Option<SocketAddr>,
+    told: Told,
     subscribe: Result<Subscribe, NameError>,
 }
 
@@ -121,6 +140,12 @@ impl ClientRequest {
     /// Attaches a value of the application's own, one of each type.
     pub fn attribute<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
         self.subscribe = self.subscribe.map(|subscribe| subscribe.attribute(value));
+        self
+    }
+
+    /// Ends the stream after so much time. See [`Subscribe::lifetime`].
+    pub fn lifetime(mut self, time: impl Into<Option<Duration>>) -> Self {
+        self.subscribe = self.subscribe.map(|subscribe| subscribe.lifetime(time));
         self
     }
 
@@ -157,7 +182,8 @@ impl ClientRequest {
         if self.head_only {
             return Err(StreamError::HeadOnly);
         }
-        let subscribed = hub.subscribe(subscribe).await;
+        let remote_addr = origin(hub, self.peer_addr, &self.told);
+        let subscribed = hub.subscribe(subscribe.remote_addr(remote_addr)).await;
         subscribed.map_err(|error| StreamError::from(error).for_client(self.wants_events))
     }
 }

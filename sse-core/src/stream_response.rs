@@ -152,6 +152,7 @@ impl StreamError {
             Self::Name(_) => StatusCode::BAD_REQUEST,
             Self::HeadOnly | Self::Refused { by_event: true, .. } => StatusCode::OK,
             Self::Refused { refusal, .. } => refusal.status(),
+            Self::Subscribe(SubscribeError::Final) => StatusCode::NO_CONTENT,
             Self::Subscribe(SubscribeError::NoRuntime | SubscribeError::Random(_)) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
@@ -168,6 +169,11 @@ impl StreamError {
         let error = self.to_string();
         let (json, retry_after) = match self {
             Self::HeadOnly => return stream_head(Kind::Whole(None)),
+            Self::Subscribe(SubscribeError::Final) => {
+                let mut response = Response::new(StreamBody(Kind::Whole(None)));
+                *response.status_mut() = self.status();
+                return response;
+            }
             Self::Refused {
                 refusal,
                 by_event: true,

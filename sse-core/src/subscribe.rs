@@ -1,3 +1,5 @@
+use std::{net::IpAddr, time::Duration};
+
 use http::Extensions;
 use smallvec::SmallVec;
 
@@ -25,6 +27,8 @@ pub struct Subscribe {
     pub(crate) attributes: Extensions,
     pub(crate) last_event_id: Option<LastEventId>,
     pub(crate) latest: Option<Latest>,
+    pub(crate) remote_addr: Option<IpAddr>,
+    pub(crate) lifetime: Option<Duration>,
 }
 
 impl Subscribe {
@@ -36,6 +40,8 @@ impl Subscribe {
             attributes: Extensions::new(),
             last_event_id: None,
             latest: None,
+            remote_addr: None,
+            lifetime: None,
         }
     }
 
@@ -75,6 +81,21 @@ impl Subscribe {
     /// What the client says that it saw last: it gets what it missed since.
     pub fn last_event_id(mut self, id: impl Into<Option<LastEventId>>) -> Self {
         self.last_event_id = id.into();
+        self
+    }
+
+    /// Where the client is, for the limit on connections from one address; unknown by default.
+    /// [`StreamRequest`](crate::StreamRequest) says it by itself.
+    pub fn remote_addr(mut self, address: impl Into<Option<IpAddr>>) -> Self {
+        self.remote_addr = address.into();
+        self
+    }
+
+    /// Ends the connection after so much time, at the latest a second later: as when a token expires.
+    /// For ever by default, but for [`HubConfig::max_lifetime`](crate::HubConfig::max_lifetime). Its
+    /// client is told to come back, and is judged anew then.
+    pub fn lifetime(mut self, time: impl Into<Option<Duration>>) -> Self {
+        self.lifetime = time.into();
         self
     }
 

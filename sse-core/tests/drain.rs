@@ -79,7 +79,7 @@ async fn every_stream_ends_at_a_time_of_its_own_after_what_waited() {
     retries.dedup();
     assert!(retries.len() > 50, "each its own: {retries:?}");
     let info = hub.info();
-    assert_eq!((info.connections, info.ended.drained), (0, 100));
+    assert_eq!((info.connections, info.ended.draining), (0, 100));
 }
 
 fn drained(clean: usize, cut: usize) -> Drained {

@@ -1,4 +1,7 @@
-use std::net::SocketAddr;
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use http::{HeaderMap, Method};
 use sse_core::{
@@ -58,6 +61,12 @@ impl Sse {
         self.0.peer_addr()
     }
 
+    /// Where the client is: the peer, or what the proxies say that `hub` trusts.
+    #[must_use]
+    pub fn remote_addr(&self, hub: &Hub) -> Option<IpAddr> {
+        self.0.remote_addr(hub)
+    }
+
     /// Says whose stream it will be.
     pub fn client(self, client: impl TryInto<ClientId, Error: Into<NameError>>) -> SseClient {
         SseClient(self.0.client(client))
@@ -80,6 +89,11 @@ impl SseClient {
         Self(self.0.attribute(value))
     }
 
+    /// Ends the stream after so much time. See [`Subscribe::lifetime`](sse_core::Subscribe::lifetime).
+    pub fn lifetime(self, time: impl Into<Option<Duration>>) -> Self {
+        Self(self.0.lifetime(time))
+    }
+
     /// Replays some of the latest events to a client that says nothing of what it saw last; nothing
     /// by default. See [`Subscribe::latest`](sse_core::Subscribe::latest).
     pub fn latest(self, wanted: Latest) -> Self {
@@ -90,7 +104,7 @@ impl SseClient {
     /// `{"error": …}`: a name that isn't valid with 400, what the registry refuses with 403, what
     /// this process can't do (no runtime, no random numbers) with 500, all else with 503. What the hub
     /// [refuses](sse_core::Refusal) for now is told to an `EventSource` by an event, at 200; to others
-    /// with 503 or 429, `Retry-After` and JSON.
+    /// with 503 or 429, `Retry-After` and JSON. A client that was ended for good is answered with 204.
     ///
     /// # Cancel safety
     ///

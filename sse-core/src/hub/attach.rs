@@ -11,8 +11,9 @@ use super::{
     wakes::Wakes,
 };
 use crate::{
-    CloseReason, Connection, ConnectionId, Draft, EventBody, EventSink, GapCause, HeartbeatKind,
-    LastEventId, Position, QueueSink, RegistryError, Resume, RouteError, SinkContext, Subscribe,
+    ClientId, CloseReason, Connection, ConnectionId, Draft, EventBody, EventSink, GapCause,
+    HeartbeatKind, LastEventId, Position, QueueSink, RegistryError, Resume, RouteError,
+    SinkContext, Subscribe,
     connection::{LetGo, Stage},
     hand_over::{Gap, HandOver, Next, Place, Then},
     notice::NoticeDraft,
@@ -38,6 +39,9 @@ pub enum SubscribeError {
     /// The router didn't start.
     #[error("the router didn't start")]
     Router(#[source] RouteError),
+    /// The client was [ended for good](Hub::disconnect_for_good), and isn't to come back.
+    #[error("the client was ended for good")]
+    Final,
     /// The connection isn't taken now; its client is told when to come back.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -186,19 +190,23 @@ impl Hub {
     ) -> Result<Attached, SubscribeError> {
         let core = &self.shared.core;
         let id = ConnectionId::random().map_err(SubscribeError::Random)?;
-        core.admit(id)?;
+        core.check_open(id, subscribe.client())?;
         self.router().await.map_err(SubscribeError::Router)?;
         core.pulse
             .ensure(core)
             .map_err(|_| SubscribeError::NoRuntime)?;
         let start = Start::of(&subscribe, core.history.is_some());
+        let lifetime = subscribe.lifetime;
+        let connection = Arc::new(Connection::new(id, subscribe, sink));
+        let taken = core.slots.take(&connection);
+        taken.map_err(|reason| core.refusal(id, reason))?;
         let attached = Attached {
             core: Arc::downgrade(core),
             hub: Arc::downgrade(&self.shared),
-            connection: Arc::new(Connection::new(id, subscribe, sink)),
+            connection,
         };
         let connection = &attached.connection;
-        let (watch, due) = Watch::new(core, connection, core.now_ms());
+        let (watch, due) = Watch::new(core, connection, lifetime, core.now_ms());
         if core.roster.insert(connection, watch, due) {
             core.pulse.note_change();
         }
@@ -207,7 +215,7 @@ impl Hub {
         if !core.activate(connection, start) {
             // It ended while the registry took it in: whoever took it out may have been too early.
             core.leave(id);
-            core.admit(id)?;
+            core.check_open(id, connection.client())?;
             return Err(SubscribeError::Closed);
         }
         tracing::debug!(connection = %id, client = ?connection.client(), "connection opened");
@@ -262,12 +270,23 @@ impl Start {
 }
 
 impl Core {
-    /// Whether a new connection is taken.
-    fn admit(&self, id: ConnectionId) -> Result<(), Refusal> {
+    /// Whether a new connection of `client` is taken, limits apart.
+    fn check_open(&self, id: ConnectionId, client: &ClientId) -> Result<(), SubscribeError> {
         if self.is_draining() {
-            return Err(self.refusal(id, RefusalReason::Draining));
+            Err(self.refusal(id, RefusalReason::Draining).into())
+        } else if self.finals.has(client, self.clock.now()) {
+            Err(SubscribeError::Final)
+        } else if self.is_closed() {
+            Err(SubscribeError::Closed)
+        } else {
+            Ok(())
         }
-        Ok(())
+    }
+
+    /// The same, inside the ordered section.
+    fn is_open_for(&self, connection: &Connection) -> bool {
+        let is_final = || self.finals.has(connection.client(), self.clock.now());
+        !self.is_closed() && !self.is_draining() && !is_final()
     }
 
     /// Makes a dormant connection live, or has it catch up; its opening events before all others.
@@ -297,9 +316,9 @@ impl Core {
             let hand_over = HandOver::new(viewer, next, cursor, head, tally);
             Box::new(Place::CatchingUp(hand_over))
         });
-        let open = !self.is_closed() && !self.is_draining();
-        let active = open && connection.enter(Stage::Dormant, place);
+        let active = self.is_open_for(connection) && connection.enter(Stage::Dormant, place);
         if active {
+            self.replace_older(connection, &mut wakes);
             connection.touch(now);
             let position = self.position_of(&section, connection);
             self.counters.resumes.add(u64::from(resumes));

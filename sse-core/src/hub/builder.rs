@@ -4,13 +4,13 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::{
-    BuildError, Hub, HubConfig, HubShared, Overflow,
+    BuildError, Hub, HubConfig, HubShared, Limits, Overflow,
     core::{Core, Parts},
     deliver::Deliverer,
 };
 use crate::{
     Clock, Event, FreshState, Heartbeat, History, Keep, LocalRouter, MemoryHistory, MemoryRegistry,
-    NoticeConfig, Opening, QueueLimits, Registry, Router, SinkContext, TokioClock,
+    NoticeConfig, Opening, QueueLimits, Registry, Router, SinkContext, TokioClock, TrustedProxies,
     fresh_state::FreshStateHook, notice::Notices,
 };
 
@@ -56,6 +56,24 @@ impl HubBuilder {
     pub fn retry_after_cut(mut self, first: Duration, most: Duration) -> Self {
         self.config.retry_after_cut = first;
         self.config.retry_after_cut_most = most;
+        self
+    }
+
+    /// How many connections there may be; no limit by default.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.config.limits = limits;
+        self
+    }
+
+    /// After how long every connection is ended, up to a quarter earlier; never by default.
+    pub fn max_lifetime(mut self, time: impl Into<Option<Duration>>) -> Self {
+        self.config.max_lifetime = time.into();
+        self
+    }
+
+    /// The proxies in front whose word on where a request came from is taken; none by default.
+    pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.config.trusted_proxies = proxies;
         self
     }
 

@@ -7,12 +7,12 @@ use std::{
     future::{Future, poll_fn},
     sync::Arc,
     task::Poll,
-    time::Duration,
 };
 
 use super::{
     core::{Core, guarded},
     patience::Patience,
+    refusal::COME_BACK,
     switch::{Pushed, Switched},
     wakes::Wakes,
 };
@@ -29,9 +29,6 @@ const PAGE: PageLimit = PageLimit {
     events: 128,
     bytes: 256 * 1024,
 };
-
-/// When a client comes back that couldn't be told how things stand; up to three times as late.
-const COME_BACK: Duration = Duration::from_secs(2);
 
 /// A catch-up of a connection. Dropped midway, as when its runtime ends, it is put back.
 pub(super) struct CatchUp<'a> {
@@ -324,15 +321,10 @@ impl<'a> CatchUp<'a> {
 
     /// Ends it, so that its client comes back.
     fn ended_to_come_back(&self) -> Over {
-        let spread = u32::from(self.connection.id().phase());
-        let retry = COME_BACK + COME_BACK * spread / 128;
-        let reconnect = self.core.sinks.notices().reconnect("no-fresh-state", retry);
         let mut wakes = Wakes::new(self.core);
-        let section = self.core.section.lock();
-        self.core.notify(&self.connection, &reconnect, &mut wakes);
         let reason = CloseReason::NoFreshState;
-        self.core.end(&self.connection, reason, &mut wakes);
-        drop(section);
+        self.core
+            .send_away(&self.connection, reason, COME_BACK, &mut wakes);
         Over
     }
 

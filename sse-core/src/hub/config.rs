@@ -2,7 +2,8 @@ use std::{num::NonZeroUsize, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{HistoryLimits, KeyMemory, NoticeConfig, QueueLimits, WhenFull};
+use super::Limits;
+use crate::{HistoryLimits, KeyMemory, NoticeConfig, QueueLimits, TrustedProxies, WhenFull};
 
 /// A hub's settings, as they stand in a configuration file.
 ///
@@ -39,6 +40,18 @@ pub struct HubConfig {
     /// Whether an `EventSource` that isn't taken is answered with a status too; off by default: it is
     /// told by an event when to come back, because at a status it gives up for good.
     pub refuse_by_status: bool,
+    /// When a client is told to come back that isn't taken because of a limit; 5 s by default. Each
+    /// comes at a time of its own, up to twice as late.
+    #[serde(with = "humantime_serde")]
+    pub refusal_retry: Duration,
+    /// How many connections there may be; no limit by default.
+    pub limits: Limits,
+    /// After how long every connection is ended, up to a quarter earlier, by the connection, at the
+    /// latest a second later; its client is told to come back. Never by default.
+    #[serde(with = "humantime_serde")]
+    pub max_lifetime: Option<Duration>,
+    /// The proxies in front whose word on where a request came from is taken; none by default.
+    pub trusted_proxies: TrustedProxies,
     /// How large an event may be on the wire, in bytes; 4 MiB by default.
     pub max_event_bytes: usize,
     /// After how long without anything to read a connection gets a periodic heartbeat; 30 s by
@@ -96,6 +109,10 @@ impl Default for HubConfig {
             retry_after_cut: Duration::from_secs(2),
             retry_after_cut_most: Duration::from_secs(60),
             refuse_by_status: false,
+            refusal_retry: Duration::from_secs(5),
+            limits: Limits::default(),
+            max_lifetime: None,
+            trusted_proxies: TrustedProxies::default(),
             max_event_bytes: 4 * 1024 * 1024,
             heartbeat: Some(Duration::from_secs(30)),
             heartbeat_to_all: false,
@@ -187,6 +204,8 @@ impl HubConfig {
             ("heartbeat", self.heartbeat),
             ("healthcheck", self.healthcheck),
             ("retry_after_cut", Some(self.retry_after_cut)),
+            ("refusal_retry", Some(self.refusal_retry)),
+            ("max_lifetime", self.max_lifetime),
             ("reap_after", Some(self.reap_after)),
             ("reap_check", Some(self.reap_check)),
             ("history_age", self.history_age),
@@ -211,7 +230,10 @@ impl HubConfig {
         }
         match (number, duration) {
             (Some((what, _)), _) | (_, Some((what, _))) => Err(BuildError::Zero(what)),
-            _ => self.queue().and(self.key_memory()).map(drop),
+            _ => {
+                self.limits.check()?;
+                self.queue().and(self.key_memory()).map(drop)
+            }
         }
     }
 

@@ -13,6 +13,8 @@ use super::{
     counters::{Counters, Info},
     cuts::Cuts,
     drain::Farewell,
+    finals::Finals,
+    limits::Slots,
     outcome::Outcomes,
     pulse::Pulse,
     roster::Roster,
@@ -55,6 +57,8 @@ pub(crate) struct Core {
     pub(super) counters: Counters,
     pub(super) catch_ups: CatchUps,
     pub(super) cuts: Cuts,
+    pub(super) slots: Slots,
+    pub(super) finals: Finals,
     pub(super) pulse: Pulse,
     pub(super) farewell: Farewell,
     /// Connections that ended, for the hub's task to take out of the registry.
@@ -113,6 +117,8 @@ impl Core {
             counters: Counters::default(),
             catch_ups: CatchUps::default(),
             cuts: Cuts::new(config.retry_after_cut, config.retry_after_cut_most),
+            slots: Slots::new(config.limits.clone()),
+            finals: Finals::default(),
             pulse: Pulse::default(),
             farewell: Farewell::default(),
             leaving: Mutex::default(),
@@ -219,6 +225,8 @@ impl Core {
             return false;
         }
         self.roster.remove(connection);
+        self.slots
+            .give_back(connection, &connection.release_groups());
         self.counters.ended(reason);
         wakes.announce(connection, reason);
         true

@@ -63,7 +63,10 @@ impl Counters {
             unread: count(CloseReason::Unread),
             sink_failed: count(CloseReason::SinkFailed),
             no_fresh_state: count(CloseReason::NoFreshState),
-            drained: count(CloseReason::Drained),
+            replaced: count(CloseReason::Replaced),
+            r#final: count(CloseReason::Final),
+            expired: count(CloseReason::Expired),
+            draining: count(CloseReason::Draining),
             hub_closed: count(CloseReason::HubClosed),
         }
     }
@@ -106,8 +109,14 @@ pub struct Ended {
     pub sink_failed: u64,
     /// It missed something, and the application couldn't tell how things stand.
     pub no_fresh_state: u64,
+    /// A newer connection of its client took its place.
+    pub replaced: u64,
+    /// Its client was ended for good.
+    pub r#final: u64,
+    /// Its lifetime was over.
+    pub expired: u64,
     /// The hub was shut down.
-    pub drained: u64,
+    pub draining: u64,
     /// The hub is gone.
     pub hub_closed: u64,
 }

@@ -8,7 +8,6 @@ use tokio::sync::{Mutex, Notify};
 use super::{
     Hub,
     core::{Core, guarded, millis},
-    refusal::spread,
     wakes::Wakes,
 };
 use crate::{
@@ -184,7 +183,7 @@ impl Core {
             for chunk in leaving[done..due].chunks(CHUNK) {
                 let mut wakes = Wakes::new(self);
                 let said_farewell = |connection: &&Arc<Connection>| {
-                    self.end_by_drain(connection, drain.retry, &mut wakes)
+                    self.send_away(connection, CloseReason::Draining, drain.retry, &mut wakes)
                 };
                 ended.extend(chunk.iter().filter(said_farewell).map(Arc::clone));
                 drop(wakes);
@@ -196,24 +195,6 @@ impl Core {
             }
         }
         ended
-    }
-
-    /// Says farewell to a connection; `false` if it had ended before.
-    fn end_by_drain(
-        self: &Arc<Self>,
-        connection: &Arc<Connection>,
-        retry: Duration,
-        wakes: &mut Wakes,
-    ) -> bool {
-        let retry = spread(retry, connection.id());
-        let reconnect = self.sinks.notices().reconnect("draining", retry);
-        let _section = self.section.lock();
-        if connection.stage().is_active() {
-            // What was sent to it alone goes first, as far as there is room.
-            self.push_own_in(connection, 0, wakes);
-            self.notify(connection, &reconnect, wakes);
-        }
-        self.end(connection, CloseReason::Drained, wakes)
     }
 
     /// Waits until no transport has any of them.

@@ -15,6 +15,12 @@ pub enum MembershipError {
     /// There is no such connection (any more).
     #[error("there is no connection {0}")]
     Unknown(ConnectionId),
+    /// The connection is in as many groups as it may be in: so many.
+    #[error("the connection is in {0} groups, which is the limit")]
+    TooManyGroups(usize),
+    /// The group has as many connections as it may have.
+    #[error("the group has as many connections as it may have")]
+    GroupFull,
     /// The hub is closed.
     #[error("the hub is closed")]
     Closed,
@@ -30,6 +36,29 @@ impl From<RegistryError> for MembershipError {
             RegistryError::Unknown(id) => Self::Unknown(id),
             error => Self::Registry(error),
         }
+    }
+}
+
+/// A place in a group, which is given back unless it is kept.
+struct Place<'a> {
+    core: &'a Core,
+    group: &'a GroupName,
+}
+
+impl<'a> Place<'a> {
+    /// None where the group is full.
+    fn take(core: &'a Core, group: &'a GroupName) -> Option<Self> {
+        core.slots.join(group).then(|| Self { core, group })
+    }
+
+    fn keep(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.core.slots.leave(self.group);
     }
 }
 
@@ -69,7 +98,9 @@ impl Hub {
         let core = self.core();
         let _turn = core.changes.of(connection.id()).await;
         let left = core.registry.leave(connection.id(), &group).await?;
-        core.presence.left(&connection, group.clone());
+        if core.presence.left(&connection, group.clone()) {
+            core.slots.leave(&group);
+        }
         core.note_leave(&connection, &group);
         Ok(left)
     }
@@ -124,9 +155,17 @@ impl Hub {
     ) -> Result<bool, MembershipError> {
         let core = self.core();
         let _turn = core.changes.of(connection.id()).await;
+        let groups = connection.groups();
+        let max = core.slots.limits().groups;
+        if groups.len() >= max && !groups.contains(&group) {
+            return Err(MembershipError::TooManyGroups(max));
+        }
+        let place = Place::take(core, &group).ok_or(MembershipError::GroupFull)?;
         let joined = core.registry.join(connection.id(), group.clone()).await?;
-        core.presence.joined(connection, group.clone());
-        core.note_join(connection, group);
+        if core.presence.joined(connection, group.clone()) {
+            place.keep();
+        }
+        core.note_join(connection, group.clone());
         Ok(joined)
     }
 

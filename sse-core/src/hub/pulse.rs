@@ -5,6 +5,7 @@ use tokio::sync::Notify;
 use super::{
     catch_ups,
     core::{Core, millis},
+    refusal::COME_BACK,
     roster::{Seat, Watch},
     wakes::Wakes,
 };
@@ -221,6 +222,10 @@ fn look_at(core: &Core, seat: &Seat, wakes: &mut Wakes) {
         core.end(connection, reason, wakes);
         return;
     }
+    if now >= watch.expires {
+        core.send_away(connection, CloseReason::Expired, COME_BACK, wakes);
+        return;
+    }
     // A heartbeat never waits behind something: then there is something to read already.
     let idle = progress.waiting == 0;
     if now >= watch.heartbeat_due(core, connection) {
@@ -262,11 +267,23 @@ fn due_after(since: u64, interval: Option<Duration>) -> u64 {
 
 impl Watch {
     /// What is remembered of a connection that subscribes now, and when it is due first.
-    pub(super) fn new(core: &Core, connection: &Connection, now: u64) -> (Self, u64) {
+    pub(super) fn new(
+        core: &Core,
+        connection: &Connection,
+        lifetime: Option<Duration>,
+        now: u64,
+    ) -> (Self, u64) {
+        // So that those who came together don't come back together.
+        let longest = core.config.max_lifetime.map(|longest| {
+            let early = (longest / 1024).saturating_mul(u32::from(connection.id().phase()));
+            longest - early
+        });
+        let lifetime = lifetime.into_iter().chain(longest).min();
         let watch = Self {
             subscribed: now,
             heartbeat: None,
             healthcheck_due: due_after(now, core.config.healthcheck),
+            expires: due_after(now, lifetime),
             stalled: None,
         };
         (watch, watch.due(core, connection, now))
@@ -278,7 +295,8 @@ impl Watch {
         // Early enough to see an event before the heartbeat that it puts off.
         let half = due_after(now, core.config.heartbeat.map(|interval| interval / 2));
         let heartbeat = self.heartbeat_due(core, connection).min(half.max(now + 1));
-        check.min(heartbeat).min(self.healthcheck_due)
+        let due = check.min(heartbeat).min(self.healthcheck_due);
+        due.min(self.expires)
     }
 
     /// When the next periodic heartbeat is due: an interval after the last, or after what there was

@@ -1,11 +1,11 @@
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::StatusCode;
 use serde::Serialize;
 
-use super::core::Core;
-use crate::{ConnectionId, Frame};
+use super::{core::Core, wakes::Wakes};
+use crate::{CloseReason, Connection, ConnectionId, Frame};
 
 /// Why a new connection isn't taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -14,6 +14,16 @@ use crate::{ConnectionId, Frame};
 pub enum RefusalReason {
     /// The hub is draining, or has drained.
     Draining,
+    /// There are as many connections as there may be.
+    Connections,
+    /// Its client has as many connections as it may have.
+    PerClient,
+    /// One of its groups has as many connections as it may have.
+    PerGroup,
+    /// There are as many connections from its address as there may be.
+    PerAddress,
+    /// It asks to be in more groups than a connection may be in.
+    Groups,
 }
 
 impl RefusalReason {
@@ -22,6 +32,11 @@ impl RefusalReason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Draining => "draining",
+            Self::Connections => "connections",
+            Self::PerClient => "per-client",
+            Self::PerGroup => "per-group",
+            Self::PerAddress => "per-address",
+            Self::Groups => "groups",
         }
     }
 }
@@ -71,7 +86,12 @@ impl Refusal {
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self.reason {
-            RefusalReason::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            RefusalReason::Draining | RefusalReason::Connections | RefusalReason::PerGroup => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            RefusalReason::PerClient | RefusalReason::PerAddress | RefusalReason::Groups => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
         }
     }
 }
@@ -101,9 +121,33 @@ impl Core {
     fn retry_of(&self, reason: RefusalReason) -> Duration {
         match reason {
             RefusalReason::Draining => self.drain_retry(),
+            _ => self.config.refusal_retry,
         }
     }
+
+    /// Ends a connection whose client is to come back after `retry`, or up to twice as late: what
+    /// waits is delivered, and then it is told. `false` if it had ended before.
+    pub(super) fn send_away(
+        &self,
+        connection: &Arc<Connection>,
+        reason: CloseReason,
+        retry: Duration,
+        wakes: &mut Wakes,
+    ) -> bool {
+        let retry = spread(retry, connection.id());
+        let reconnect = self.sinks.notices().reconnect(reason.as_str(), retry);
+        let _section = self.section.lock();
+        if connection.stage().is_active() {
+            // What was sent to it alone goes first, as far as there is room.
+            self.push_own_in(connection, 0, wakes);
+            self.notify(connection, &reconnect, wakes);
+        }
+        self.end(connection, reason, wakes)
+    }
 }
+
+/// When a client comes back whose connection the hub had to end.
+pub(super) const COME_BACK: Duration = Duration::from_secs(2);
 
 /// From `least` on, up to twice as late: each connection by its id.
 pub(super) fn spread(least: Duration, id: ConnectionId) -> Duration {

@@ -46,6 +46,8 @@ pub(super) struct Watch {
     /// When the last periodic heartbeat was due, and what was the last to read then.
     pub(super) heartbeat: Option<(u64, u64)>,
     pub(super) healthcheck_due: u64,
+    /// When its lifetime is over.
+    pub(super) expires: u64,
     /// Since when something has waited while this many frames had been taken.
     pub(super) stalled: Option<(u64, u64)>,
 }

@@ -61,6 +61,16 @@ struct GapPayload {
     oldest: Option<String>,
 }
 
+#[derive(Serialize)]
+struct ReplacedPayload {
+    by: ConnectionId,
+}
+
+#[derive(Serialize)]
+struct ClosedPayload<'a> {
+    reason: &'a str,
+}
+
 /// Of `reconnect`, and of `refused`.
 #[derive(Serialize)]
 struct ComeBackPayload<'a> {
@@ -155,6 +165,18 @@ impl Notices {
     /// Tells a client to come back after `retry`.
     pub(crate) fn reconnect(&self, reason: &str, retry: Duration) -> Frame {
         come_back(&self.config.reconnect, reason, retry)
+    }
+
+    /// Tells a page that the connection `by` took its place.
+    pub(crate) fn replaced(&self, by: ConnectionId) -> Frame {
+        let data = json(&ReplacedPayload { by });
+        Draft::notice(&self.config.replaced, &data, None).into_frame(None)
+    }
+
+    /// Tells a page that it was ended for good.
+    pub(crate) fn closed(&self, reason: &str) -> Frame {
+        let data = json(&ClosedPayload { reason });
+        Draft::notice(&self.config.closed, &data, None).into_frame(None)
     }
 
     /// Tells a client that it isn't taken now, and to come back after `retry`.
