@@ -29,7 +29,8 @@ rules! {
          one's position and says duplicate. Every router remembers keys; how many and for how \
          long is its own affair.";
     R8: "Where events were lost on their way to this node, and only there, the router says so \
-         with Deliver::lost, in order with the deliveries.";
+         with Deliver::lost, in order with the deliveries, once what was lost is all in its log \
+         (as far as it is still kept): every event that comes after that call is delivered.";
     R9: "Once shutdown was polled everything fails with RouteError::Closed, start too. What was \
          accepted before, or taken by try_publish, is delivered before it returns, and nothing \
          after. It needs no start; it may be called again, and waits for the same. Dropping the \
