@@ -8,17 +8,22 @@ mod connection;
 mod connections;
 mod first_bytes;
 mod listener;
+mod per_connection;
 mod server;
 mod socket_info;
+mod stalls;
 mod stopped;
 #[cfg(feature = "tls")]
 mod tls;
-mod with_socket;
+mod tuning;
+mod write_timeout;
 
 pub use close_aware::CloseAware;
-pub use listener::listen;
+pub use listener::{listen, listen_with};
 pub use server::Server;
 pub use socket_info::SocketInfo;
 pub use stopped::Stopped;
 #[cfg(feature = "tls")]
 pub use tokio_rustls::rustls;
+pub use tuning::{KeepAlive, Tuning};
+pub use write_timeout::WriteTimeout;

@@ -3,14 +3,16 @@ use std::{io, net::SocketAddr};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
+use crate::Tuning;
+
 /// How many connections wait in the kernel to be accepted; the system may have a lower limit.
 const BACKLOG: i32 = 1024;
 
 /// A listening socket as a server of streams wants it, for [`Server`](crate::Server) or for a
-/// framework's own.
+/// framework's own: with the default [`Tuning`].
 ///
-/// `TCP_NODELAY` is set on it, which accepted sockets inherit on Linux: an event leaves when it is
-/// written, not when the one before it has been acknowledged. Elsewhere the server has to set it
+/// `TCP_NODELAY` is set on it too, which accepted sockets inherit on Linux: an event leaves when it
+/// is written, not when the one before it has been acknowledged. Elsewhere the server has to set it
 /// on each. `SO_REUSEADDR` is set (not on Windows, where it means something else), so that a
 /// server that restarts gets its port at once; 1024 connections may wait to be accepted.
 ///
@@ -22,8 +24,22 @@ const BACKLOG: i32 = 1024;
 ///
 /// Outside a tokio runtime with I/O, as [`TcpListener::from_std`].
 pub fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    listen_with(addr, Tuning::default())
+}
+
+/// As [`listen`], tuned as `tuning` has it.
+///
+/// # Errors
+///
+/// Those of [`listen`].
+///
+/// # Panics
+///
+/// As [`listen`].
+pub fn listen_with(addr: SocketAddr, tuning: Tuning) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     tune(&socket)?;
+    tuning.set_on(&socket)?;
     socket.bind(&addr.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
@@ -39,7 +55,10 @@ fn tune(socket: &Socket) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, Ipv6Addr};
+    use std::{
+        net::{Ipv4Addr, Ipv6Addr},
+        time::Duration,
+    };
 
     use tokio::net::TcpStream;
 
@@ -47,7 +66,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn accepted_sockets_inherit_nodelay() {
+    async fn accepted_sockets_inherit_what_is_set() {
         for addr in [
             SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             SocketAddr::from((Ipv6Addr::LOCALHOST, 0)),
@@ -55,7 +74,17 @@ mod tests {
             let listener = listen(addr).unwrap();
             let client = TcpStream::connect(listener.local_addr().unwrap());
             let (client, accepted) = tokio::join!(client, listener.accept());
-            assert!(accepted.unwrap().0.nodelay().unwrap(), "{addr}");
+            let (accepted, _) = accepted.unwrap();
+            assert!(accepted.nodelay().unwrap(), "{addr}");
+            let socket = socket2::SockRef::from(&accepted);
+            let user_timeout = socket.tcp_user_timeout().unwrap();
+            assert_eq!(user_timeout, Some(Duration::from_secs(90)));
+            assert_eq!(socket.tcp_notsent_lowat().unwrap(), 16 * 1024);
+            assert!(socket.keepalive().unwrap());
+            assert_eq!(
+                socket.tcp_keepalive_time().unwrap(),
+                Duration::from_secs(30)
+            );
             drop(client);
         }
         let plain = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();

@@ -7,7 +7,10 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::{body::Incoming, service::Service};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::{net::TcpListener, time::Instant};
+use tokio::{
+    net::TcpListener,
+    time::{Instant, MissedTickBehavior, interval},
+};
 
 use crate::{
     SocketInfo, Stopped,
@@ -15,7 +18,9 @@ use crate::{
     connection::{self, Http},
     connections::Connections,
     listen,
-    with_socket::WithSocket,
+    per_connection::PerConnection,
+    stalls::Stalls,
+    write_timeout::WriteTimeout,
 };
 
 /// What hyper's HTTP/1 can't do with less.
@@ -24,6 +29,10 @@ const LEAST_BUFFER: usize = 8 * 1024;
 /// What hyper takes of a stream's body over HTTP/2 before the client has taken it. By default it
 /// would be 400 KiB, and a client with many streams that reads none could have it all held.
 const HTTP_2_BUFFER: usize = 16 * 1024;
+
+/// How often is looked for connections that take nothing.
+const SHORTEST_LOOK: Duration = Duration::from_millis(10);
+const LONGEST_LOOK: Duration = Duration::from_secs(5);
 
 /// As good as for ever; more can't be added to the present time everywhere.
 const AGES: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
@@ -67,6 +76,7 @@ pub struct Server {
     listener: TcpListener,
     http: Http,
     header_read_timeout: Option<Duration>,
+    reap_after: Duration,
     shutdown_grace: Duration,
     #[cfg(feature = "tls")]
     tls: Option<Arc<tokio_rustls::rustls::ServerConfig>>,
@@ -85,6 +95,7 @@ impl Server {
             listener,
             http,
             header_read_timeout: None,
+            reap_after: seconds(90),
             shutdown_grace: seconds(10),
             #[cfg(feature = "tls")]
             tls: None,
@@ -125,6 +136,19 @@ impl Server {
         self.header_read_timeout = timeout.into().filter(|timeout| *timeout < AGES);
         let timeout = self.header_read_timeout;
         self.http.http1().header_read_timeout(timeout);
+        self
+    }
+
+    /// How long a client may take nothing of what is sent to it before its connection is ended: as
+    /// long as `HubConfig::reap_after` of the hub whose streams it serves, by default 90 s; `None`
+    /// waits for ever.
+    ///
+    /// That is a connection on which a write waits for so long; or one, over HTTP/2, none of whose
+    /// responses is taken any further for so long, or one of whose isn't for twice as long, give or
+    /// take 5 s. Until then the server holds up to 16 KiB of each such stream, and what the kernel
+    /// holds of the connection.
+    pub fn reap_after(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.reap_after = timeout.into().map_or(AGES, |timeout| timeout.min(AGES));
         self
     }
 
@@ -224,6 +248,8 @@ impl Server {
         let mut accept = Accept::new(self.listener);
         let mut connections = Connections::new();
         let http = Arc::new(self.http);
+        let mut looks = interval((self.reap_after / 8).clamp(SHORTEST_LOOK, LONGEST_LOOK));
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stop = pin!(stop);
         let stopped_by = loop {
             let Accepted {
@@ -234,18 +260,25 @@ impl Server {
                 biased;
                 stopped_by = &mut stop => break stopped_by,
                 () = connections.ended() => continue,
+                _ = looks.tick() => {
+                    connections.cut_stalled(self.reap_after);
+                    continue;
+                }
                 accepted = accept.next() => accepted,
             };
             let deadline = self.header_read_timeout.map(|limit| Instant::now() + limit);
             let http = Arc::clone(&http);
-            let service = |tls| WithSocket {
+            let stream = WriteTimeout::new(stream, self.reap_after);
+            let stalls = Arc::<Stalls>::default();
+            let service = |tls| PerConnection {
                 service: service.clone(),
                 socket: SocketInfo::new(peer, local).with_tls(tls),
+                stalls: Arc::clone(&stalls),
             };
             #[cfg(feature = "tls")]
             if let Some(config) = &self.tls {
                 let (config, service) = (Arc::clone(config), service(true));
-                connections.spawn(async move |mut finish| {
+                connections.spawn(stalls, async move |mut finish| {
                     let stream = crate::tls::handshake(config, stream, deadline, &mut finish);
                     if let Some(stream) = stream.await {
                         connection::serve(http, stream, service, deadline, finish).await;
@@ -254,7 +287,9 @@ impl Server {
                 continue;
             }
             let service = service(false);
-            connections.spawn(|finish| connection::serve(http, stream, service, deadline, finish));
+            connections.spawn(stalls, |finish| {
+                connection::serve(http, stream, service, deadline, finish)
+            });
         };
         drop(accept);
         let cut_off = connections.finish(self.shutdown_grace).await;
@@ -267,6 +302,7 @@ impl fmt::Debug for Server {
         f.debug_struct("Server")
             .field("listener", &self.listener)
             .field("header_read_timeout", &self.header_read_timeout)
+            .field("reap_after", &self.reap_after)
             .field("shutdown_grace", &self.shutdown_grace)
             .finish_non_exhaustive()
     }

@@ -6,7 +6,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig, server::TlsStream};
 
-use crate::connections::Finish;
+use crate::{connections::Finish, write_timeout::WriteTimeout};
 
 /// What is offered to a client by ALPN (RFC 7301) where the configuration doesn't say.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -24,10 +24,10 @@ pub(crate) fn with_protocols(mut config: Arc<ServerConfig>) -> Arc<ServerConfig>
 /// finish before.
 pub(crate) async fn handshake(
     config: Arc<ServerConfig>,
-    stream: TcpStream,
+    stream: WriteTimeout<TcpStream>,
     deadline: Option<Instant>,
     finish: &mut Finish,
-) -> Option<TlsStream<TcpStream>> {
+) -> Option<TlsStream<WriteTimeout<TcpStream>>> {
     let handshake = TlsAcceptor::from(config).accept(stream);
     let in_time = async {
         match deadline {

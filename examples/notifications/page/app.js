@@ -259,16 +259,19 @@ function createClient(group, client) {
   const item = fromTemplate('client-template');
   item.dataset.client = client;
   item.querySelector('bdi').textContent = client;
-  const button = item.querySelector('.disconnect');
-  button.setAttribute('aria-label', `Disconnect ${client} from ${group}`);
-  button.addEventListener('click', () => disconnect(group, client));
+  const plain = item.querySelector('.disconnect');
+  plain.setAttribute('aria-label', `Disconnect ${client} from ${group}`);
+  plain.addEventListener('click', () => disconnect(group, client, api.disconnect));
+  const final = item.querySelector('.disconnect-final');
+  final.setAttribute('aria-label', `Disconnect ${client} from ${group} for good`);
+  final.addEventListener('click', () => disconnect(group, client, api.disconnectForGood));
   return item;
 }
 
-async function disconnect(group, client) {
+async function disconnect(group, client, how) {
   const result = byId('who-result');
   try {
-    const { closed } = await api.disconnect(group, client);
+    const { closed } = await how(group, client);
     result.textContent = `The server closed ${plural(closed, 'stream')} of ${client} in ${group}.`;
   } catch (error) {
     result.textContent = `Could not disconnect ${client}: ${error.message}`;

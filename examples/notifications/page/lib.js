@@ -25,6 +25,9 @@ export const api = {
   group: (name, limit) => request(`${BASE}/groups/${path(name)}?limit=${limit}`),
   disconnect: (group, client) =>
     request(`${BASE}/disconnect/${path(group, client)}`, { method: 'POST' }),
+  disconnectForGood: (group, client) =>
+    request(`${BASE}/disconnect/${path(group, client)}?for=10m`, { method: 'POST' }),
+  allow: (client) => request(`${BASE}/allow/${path(client)}`, { method: 'POST' }),
   send: (message) =>
     request(sendUrl, { method: 'POST', headers: JSON_HEADERS, body: JSON.stringify(message) }),
 };

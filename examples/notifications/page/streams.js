@@ -4,7 +4,13 @@ export const MAX_STREAMS = 5;
 export const EVENT_NAMES = ['message', 'notification', 'alert', 'chat', 'progress'];
 
 const LOG_LENGTH = 100;
-const CONTROL_EVENTS = ['connected', 'caught-up', 'heartbeat', 'gap'];
+const FAREWELLS = new Map([
+  ['reconnect', 'The server asks this page to come back'],
+  ['refused', 'The server takes no new stream now'],
+  ['replaced', 'A newer stream took the place of this one'],
+  ['closed', 'The server ended this client for good'],
+]);
+const CONTROL_EVENTS = ['connected', 'caught-up', 'heartbeat', 'gap', ...FAREWELLS.keys()];
 const GAP_CAUSES = new Map([
   ['unknown', 'the server does not know the last event id'],
   ['evicted', 'the server no longer keeps events that old'],
@@ -78,6 +84,7 @@ class StreamCard {
   #lastEventId = '';
   #catchingUp = false;
   #hasGap = false;
+  #isFinal = false;
   #heartbeats = 0;
 
   constructor(client, group, eventNames, callbacks) {
@@ -99,6 +106,7 @@ class StreamCard {
     card.querySelector('.stream-close').addEventListener('click', () => this.close());
     card.querySelector('.stream-cut').addEventListener('click', () => this.#cut());
     card.querySelector('.stream-reconnect').addEventListener('click', () => this.connect());
+    card.querySelector('.stream-allow').addEventListener('click', () => this.#allow());
     return card;
   }
 
@@ -107,6 +115,7 @@ class StreamCard {
   }
 
   connect() {
+    this.#isFinal = false;
     this.#showLastId('');
     this.#setStatus('connecting');
     this.#listening = new Set();
@@ -117,6 +126,7 @@ class StreamCard {
     this.#source.addEventListener('caught-up', (event) => this.#onCaughtUp(event));
     this.#source.addEventListener('heartbeat', (event) => this.#onHeartbeat(event));
     this.#source.addEventListener('gap', (event) => this.#onGap(event));
+    FAREWELLS.forEach((text, name) => this.#source.addEventListener(name, (event) => this.#onFarewell(event, text)));
     this.#eventNames.forEach((name) => this.listenFor(name));
   }
 
@@ -151,11 +161,21 @@ class StreamCard {
     }
   }
 
+  async #allow() {
+    try {
+      await api.allow(this.client);
+      this.connect();
+    } catch (error) {
+      this.#note(`Could not allow it: ${error.message}`);
+    }
+  }
+
   #setStatus(status) {
     this.element.dataset.status = status;
     this.#find('.stream-status').dataset.status = status;
     this.#find('.stream-status').textContent = status;
-    this.#find('.stream-reconnect').hidden = status !== 'closed';
+    this.#find('.stream-reconnect').hidden = status !== 'closed' || this.#isFinal;
+    this.#find('.stream-allow').hidden = status !== 'closed' || !this.#isFinal;
     this.#find('.stream-cut').hidden = status === 'closed';
     this.#find('.stream-cut').disabled = status !== 'open';
     if (status === 'reconnecting') this.#showAway();
@@ -167,7 +187,8 @@ class StreamCard {
     if (event instanceof MessageEvent) return;
     const closed = this.#source.readyState === EventSource.CLOSED;
     this.#setStatus(closed ? 'closed' : 'reconnecting');
-    if (closed) this.#note('The server refused the stream, and EventSource gives up after a refusal.');
+    if (closed && this.#isFinal) this.#note('The server answered with 204, at which EventSource gives up.');
+    else if (closed) this.#note('The server refused the stream, and EventSource gives up after a refusal.');
   }
 
   #onConnected(event) {
@@ -208,6 +229,21 @@ class StreamCard {
     this.#hasGap = true;
     this.#showResume('gap', `Gap: ${why}`);
     this.#log(event, `${missed} missing here: ${why}.`);
+  }
+
+  #onFarewell(event, text) {
+    const { reason, retry_ms: retry, by } = parseJson(event.data) ?? {};
+    // Two pages that come back would replace each other for ever.
+    if (event.type === 'replaced') this.#source.close();
+    this.#isFinal = event.type === 'closed';
+    const parts = [
+      text,
+      reason !== undefined && `(${asText(reason)})`,
+      retry !== undefined && `in ${asText(retry)} ms`,
+      by !== undefined && `(${asText(by)})`,
+    ];
+    this.#log(event, parts.filter(Boolean).join(' '));
+    if (event.type === 'replaced') this.#setStatus('closed');
   }
 
   #onMessage(event) {

@@ -11,7 +11,7 @@ use serde::{
     Deserialize, Serialize,
     de::{DeserializeOwned, IgnoredAny},
 };
-use sse_core::{Bounds, ClientId, GroupName, Hub, Info, Position, Target};
+use sse_core::{Bounds, ClientId, Final, GroupName, Hub, Info, Position, Target};
 
 use crate::{
     answer::{Answer, Refusal},
@@ -116,10 +116,38 @@ struct Disconnected {
     closed: usize,
 }
 
-pub(crate) fn disconnect(hub: &Hub, group: &str, id: &str) -> Result<Answer, Refusal> {
+/// For how long a client isn't to come back; if it isn't said, it may at once.
+#[derive(Debug, Deserialize)]
+pub(crate) struct DisconnectQuery {
+    r#for: Option<String>,
+}
+
+pub(crate) fn disconnect(
+    hub: &Hub,
+    group: &str,
+    id: &str,
+    query: &DisconnectQuery,
+) -> Result<Answer, Refusal> {
     let target = Target::client(ClientId::new(id)?).within(GroupName::new(group)?);
-    let closed = hub.disconnect(&target);
+    let closed = match &query.r#for {
+        None => hub.disconnect(&target),
+        Some(time) => {
+            let time = humantime::parse_duration(time);
+            let time = time.map_err(|error| Refusal::BadRequest(format!("for: {error}")))?;
+            hub.disconnect_for_good(&target, Final::lasting(time))
+        }
+    };
     Ok(Answer::json(&Disconnected { closed }))
+}
+
+#[derive(Debug, Serialize)]
+struct Allowed {
+    allowed: bool,
+}
+
+pub(crate) fn allow(hub: &Hub, id: &str) -> Result<Answer, Refusal> {
+    let allowed = hub.allow(id)?;
+    Ok(Answer::json(&Allowed { allowed }))
 }
 
 #[derive(Debug, Serialize)]

@@ -1,7 +1,8 @@
 use std::{net::IpAddr, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
-use sse_core::{BuildError, Drain, Hub, HubConfig};
+use ipnet::IpNet;
+use sse_core::{BuildError, Drain, Hub, HubConfig, OverClient, TrustedProxies};
 
 /// How long the last of the streams may take to be read to its end.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -39,6 +40,27 @@ pub struct Args {
     )]
     pub history: usize,
 
+    /// How many streams there may be; no limit unless told.
+    #[arg(long, env = "SSE_MAX_STREAMS", value_name = "STREAMS")]
+    pub max_streams: Option<usize>,
+
+    /// How many streams one client may have; no limit unless told.
+    #[arg(long, env = "SSE_MAX_STREAMS_PER_CLIENT", value_name = "STREAMS")]
+    pub max_streams_per_client: Option<usize>,
+
+    /// What happens where a client opens one too many.
+    #[arg(long, env = "SSE_OVER_CLIENT", value_enum, default_value_t = Over::Refuse)]
+    pub over_client: Over,
+
+    /// The networks of proxies in front, whose `X-Forwarded-For` is taken; none unless told.
+    #[arg(
+        long,
+        env = "SSE_TRUSTED_PROXIES",
+        value_delimiter = ',',
+        value_name = "NETWORK"
+    )]
+    pub trusted_proxies: Vec<IpNet>,
+
     /// Over how long streams are ended when the server is told to end (by SIGINT or SIGTERM), so
     /// that clients don't all come back at once.
     #[arg(long, env = "SSE_DRAIN", default_value = "5s", value_parser = humantime::parse_duration)]
@@ -56,6 +78,15 @@ pub enum Framework {
     Poem,
     /// warp, by `sse-warp`.
     Warp,
+}
+
+/// What happens where a client opens a stream too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Over {
+    /// It is refused; its page comes back later.
+    Refuse,
+    /// The oldest of the others is ended, and told so.
+    Replace,
 }
 
 /// What to do instead of serving.
@@ -76,6 +107,13 @@ impl Args {
         config.heartbeat = Some(self.heartbeat);
         config.reap_after = self.reap_after;
         config.history_events = self.history;
+        config.limits.connections = self.max_streams;
+        config.limits.per_client = self.max_streams_per_client;
+        config.limits.over_client = match self.over_client {
+            Over::Refuse => OverClient::Refuse,
+            Over::Replace => OverClient::ReplaceOldest,
+        };
+        config.trusted_proxies = TrustedProxies::new(self.trusted_proxies.iter().copied());
         Hub::builder().config(config).build()
     }
 

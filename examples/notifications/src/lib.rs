@@ -15,7 +15,7 @@ mod send;
 mod serve;
 mod warp_app;
 
-pub use args::{Args, Command, Framework};
+pub use args::{Args, Command, Framework, Over};
 pub use interrupts::Interrupts;
 pub use poem_app::app as poem_app;
 pub use serve::serve_until;

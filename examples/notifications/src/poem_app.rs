@@ -29,6 +29,7 @@ pub fn app(hub: Hub) -> impl Endpoint {
             "/disconnect/:group/:id",
             allow(ACTION_METHODS, post(disconnect)),
         )
+        .at("/allow/:id", allow(ACTION_METHODS, post(allow_client)))
         .at("/info", allow(READ_METHODS, get(info)))
         .at("/groups", allow(READ_METHODS, get(list_groups)))
         .at("/groups/:group", allow(READ_METHODS, get(list_group)));
@@ -94,9 +95,15 @@ async fn send(headers: &HeaderMap, body: Body, Data(hub): Data<&Hub>) -> Result<
 #[handler]
 fn disconnect(
     Path((group, id)): Path<(String, String)>,
+    uri: &Uri,
     Data(hub): Data<&Hub>,
 ) -> Result<Answer, Refusal> {
-    api::disconnect(hub, &group, &id)
+    api::disconnect(hub, &group, &id, &api::query(uri.query())?)
+}
+
+#[handler]
+fn allow_client(Path(id): Path<String>, Data(hub): Data<&Hub>) -> Result<Answer, Refusal> {
+    api::allow(hub, &id)
 }
 
 #[handler]

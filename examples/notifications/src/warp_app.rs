@@ -40,8 +40,13 @@ pub fn app(hub: Hub) -> impl Filter<Extract = (impl Reply,), Error = Infallible>
         .then(|hub, headers, body| async move { api::send(&hub, &headers, body).await });
     let disconnect = warp::path!("disconnect" / ..)
         .and(names())
+        .and(post.clone())
+        .and(query())
+        .map(|[group, id]: [String; 2], hub, query| api::disconnect(&hub, &group, &id, &query));
+    let allow_client = warp::path!("allow" / ..)
+        .and(names())
         .and(post)
-        .map(|[group, id]: [String; 2], hub| api::disconnect(&hub, &group, &id));
+        .map(|[id]: [String; 1], hub| api::allow(&hub, &id));
     let info = warp::path!("info")
         .and(get.clone())
         .then(|hub| async move { api::info(&hub).await });
@@ -55,7 +60,11 @@ pub fn app(hub: Hub) -> impl Filter<Extract = (impl Reply,), Error = Infallible>
         .and(query())
         .map(|[group]: [String; 1], hub, page| api::group(&hub, &group, &page));
 
-    let api = stream.or(stream_of).or(send).or(disconnect);
+    let api = stream
+        .or(stream_of)
+        .or(send)
+        .or(disconnect)
+        .or(allow_client);
     let api = api.or(info).or(groups).or(group);
     checked()
         .and(warp::path!("api" / "v1" / "sse" / ..).and(api).or(page()))

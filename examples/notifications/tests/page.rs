@@ -18,6 +18,9 @@ on_each_framework! {
     a_stream_that_is_cut_gets_what_it_missed,
     what_is_missing_is_shown,
     a_page_comes_back_to_a_server_that_restarts,
+    a_client_that_is_ended_for_good_gives_up_until_it_is_allowed,
+    a_page_that_is_refused_comes_back_by_itself,
+    a_page_that_is_replaced_stops,
 }
 
 /// Runs `test` on a new server's page, with no stream yet.
@@ -260,6 +263,85 @@ async fn a_page_comes_back_to_a_server_that_restarts(on: Framework) {
             picture(browser, "page-restarted", on).await;
         },
     )
+    .await;
+}
+
+async fn a_client_that_is_ended_for_good_gives_up_until_it_is_allowed(on: Framework) {
+    run(on, async |browser| {
+        connect(browser, "ada", "default").await;
+        let button = ".who [data-client='ada'] .disconnect-final";
+        browser.click(button).await;
+        let closed = format!(r#"{} .entry[data-event="closed"] .entry-data"#, card("ada"));
+        let told = "The server ended this client for good (disconnected)";
+        browser.text_is(&closed, told).await;
+        let gives_up = format!(r#"{}[data-status="closed"]"#, card("ada"));
+        browser.find(&gives_up).await;
+        picture(browser, "page-final", on).await;
+        browser
+            .click(&format!("{} .stream-allow", card("ada")))
+            .await;
+        let open = format!(r#"{}[data-status="open"]"#, card("ada"));
+        browser.find(&open).await;
+    })
+    .await;
+}
+
+async fn a_page_that_is_refused_comes_back_by_itself(on: Framework) {
+    run_with(on, &["--max-streams", "1"], async |browser| {
+        connect(browser, "ada", "default").await;
+        browser.fill("#connect-client", "bob").await;
+        browser.click("#connect-button").await;
+        let refused = format!(
+            r#"{} .entry[data-event="refused"] .entry-data"#,
+            card("bob")
+        );
+        browser.find(&refused).await;
+        let told = browser.texts(&refused).await;
+        let text = "The server takes no new stream now (connections) in ";
+        assert!(told[0].starts_with(text), "{told:?}");
+        picture(browser, "page-refused", on).await;
+        browser
+            .click(&format!("{} .stream-close", card("ada")))
+            .await;
+        let connected = format!(r#"{} .entry[data-event="connected"]"#, card("bob"));
+        browser.find(&connected).await;
+        let open = format!(r#"{}[data-status="open"]"#, card("bob"));
+        browser.find(&open).await;
+    })
+    .await;
+}
+
+async fn a_page_that_is_replaced_stops(on: Framework) {
+    let args = ["--max-streams-per-client", "1", "--over-client", "replace"];
+    run_with(on, &args, async |browser| {
+        connect(browser, "ada", "one").await;
+        browser.fill("#connect-client", "ada").await;
+        browser.fill("#connect-group", "two").await;
+        browser.click("#connect-button").await;
+        let of = |group: &str| format!(r#"{}[data-group="{group}"]"#, card("ada"));
+        let replaced = format!(r#"{} .entry[data-event="replaced"]"#, of("one"));
+        browser.find(&replaced).await;
+        browser
+            .find(&format!(r#"{}[data-status="closed"]"#, of("one")))
+            .await;
+        browser
+            .find(&format!(r#"{}[data-status="open"]"#, of("two")))
+            .await;
+        send(
+            browser,
+            "unicast",
+            Some(("#send-client", "ada")),
+            "one gets it",
+        )
+        .await;
+        let newest = format!(
+            r#"{} .entry[data-event="notification"] .entry-data"#,
+            of("two")
+        );
+        browser.texts_are(&newest, &["one gets it"]).await;
+        browser.text_is("#info-connections", "1").await;
+        picture(browser, "page-replaced", on).await;
+    })
     .await;
 }
 

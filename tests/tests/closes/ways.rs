@@ -1,6 +1,9 @@
 //! Both frameworks, served plainly and on the loop of `sse-net`.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use poem::{
     Endpoint, EndpointExt, Route, get, handler,
@@ -8,12 +11,16 @@ use poem::{
     web::{Data, Path},
 };
 use sse_core::Hub;
+use sse_net::{Server, Tuning};
 use sse_poem::CloseAware;
 use sse_warp::{Sse, SseResponse};
 use tokio::{net::TcpListener, spawn};
 use warp::Filter;
 
-const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+/// By default.
+const REAP_AFTER: Duration = Duration::from_secs(90);
+
+pub(crate) const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// A framework, and what serves it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,25 +56,35 @@ pub(crate) use each_way;
 
 /// Serves `/:client`, a stream of that client in a group, until the test ends.
 pub(crate) fn serve(hub: &Hub, way: Way) -> SocketAddr {
-    let listener = sse_net::listen(ANY_PORT).unwrap();
+    serve_at(ANY_PORT, hub, way, REAP_AFTER)
+}
+
+/// The same, at an address, with sockets that end after `reap_after`.
+pub(crate) fn serve_at(addr: SocketAddr, hub: &Hub, way: Way, reap_after: Duration) -> SocketAddr {
+    let listener = sse_net::listen_with(addr, Tuning::for_reap_after(reap_after)).unwrap();
     let addr = listener.local_addr().unwrap();
+    let server = |listener| Server::new(listener).reap_after(reap_after);
     match way {
-        Way::Poem => drop(spawn(on_poem(listener, poem_app(hub)))),
+        Way::Poem => drop(spawn(on_poem(listener, reap_after, poem_app(hub)))),
         Way::PoemOnSseNet => {
             let service = sse_poem::service(poem_app(hub));
-            drop(spawn(sse_net::Server::new(listener).serve(service)));
+            drop(spawn(server(listener).serve(service)));
         }
         Way::Warp => drop(spawn(warp::serve(warp_app(hub)).incoming(listener).run())),
         Way::WarpOnSseNet => {
             let service = sse_warp::service(warp_app(hub));
-            drop(spawn(sse_net::Server::new(listener).serve(service)));
+            drop(spawn(server(listener).serve(service)));
         }
     }
     addr
 }
 
-async fn on_poem(listener: TcpListener, app: impl Endpoint + 'static) -> std::io::Result<()> {
-    let acceptor = CloseAware::new(TcpAcceptor::from_tokio(listener)?);
+async fn on_poem(
+    listener: TcpListener,
+    reap_after: Duration,
+    app: impl Endpoint + 'static,
+) -> std::io::Result<()> {
+    let acceptor = CloseAware::new(TcpAcceptor::from_tokio(listener)?).write_timeout(reap_after);
     poem::Server::new_with_acceptor(acceptor).run(app).await
 }
 

@@ -92,6 +92,7 @@ async fn info_says_what_happens(on: Framework) {
             "delivered": delivered, "dropped": 0, "queued": 0,
             "reaped": 0, "heartbeats": 0, "lost": 0, "catching_up": 0, "resumes": 0,
             "replayed": 0, "gaps": 0, "duplicates": 0, "cut_again": 0,
+            "refused": 0,
         })
     };
     let without_uptime = |mut info: Value| {
