@@ -160,7 +160,9 @@ impl Hub {
     /// The router, started.
     async fn router(&self) -> Result<&dyn Router, RouteError> {
         let shared = &self.shared;
-        self.core();
+        if self.core().is_closed() {
+            return Err(RouteError::Closed);
+        }
         let start = || async {
             let head = shared.router.start(Arc::clone(&shared.deliver)).await?;
             shared.core.section.lock().start(head);

@@ -121,7 +121,7 @@ impl PresenceTeller {
     /// `true` if it wasn't in the group, and hasn't ended.
     pub(crate) fn joined(&self, connection: &Connection, group: GroupName) -> bool {
         let mut membership = connection.membership.lock();
-        if membership.groups.contains(&group) {
+        if membership.released || membership.groups.contains(&group) {
             return false;
         }
         membership.groups.push(group.clone());
@@ -132,7 +132,7 @@ impl PresenceTeller {
                 group,
             });
         }
-        !membership.released
+        true
     }
 
     /// `true` if it was in the group, and hasn't ended.

@@ -81,36 +81,54 @@ impl Told {
     }
 
     /// The addresses, nearest first; `None` where something stands that isn't one.
-    fn by(&self, header: ForwardedBy) -> Box<dyn Iterator<Item = Option<IpAddr>> + '_> {
-        let elements = |values: &'_ [HeaderValue]| -> Vec<String> {
-            let texts = values
-                .iter()
-                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-            let texts: Vec<_> = texts.collect();
-            texts
-                .iter()
-                .flat_map(|text| text.split(','))
-                .map(str::to_owned)
-                .collect()
+    fn by(&self, header: ForwardedBy) -> impl Iterator<Item = Option<IpAddr>> + use<> {
+        let (values, read): (_, fn(&str) -> Option<IpAddr>) = match header {
+            ForwardedBy::XForwardedFor => (&self.x_forwarded_for, |text| address(text.trim())),
+            ForwardedBy::Forwarded => (&self.forwarded, forwarded_for),
         };
-        match header {
-            ForwardedBy::XForwardedFor => {
-                let elements = elements(&self.x_forwarded_for).into_iter().rev();
-                Box::new(elements.map(|element| address(element.trim())))
-            }
-            ForwardedBy::Forwarded => {
-                let elements = elements(&self.forwarded).into_iter().rev();
-                Box::new(elements.map(|element| forwarded_for(&element)))
-            }
-        }
+        let texts = values
+            .iter()
+            .map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let told: Vec<_> = texts
+            .flat_map(|text| parts(&text, ',').into_iter().map(read).collect::<Vec<_>>())
+            .collect();
+        told.into_iter().rev()
     }
 }
 
-/// The node of an element's `for` (RFC 7239, 4 and 6); none where it is hidden or unknown.
+/// The parts of a header's value between separators that stand outside of quotes (RFC 9110, 5.6.4).
+fn parts(text: &str, separator: char) -> Vec<&str> {
+    let (mut parts, mut start, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
+    for (at, character) in text.char_indices() {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            _ if character == separator && !quoted => {
+                parts.push(&text[start..at]);
+                start = at + character.len_utf8();
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[start..]);
+    parts
+}
+
+/// The node of an element's `for` (RFC 7239, 4 and 6); none where it is hidden or unknown, or stands
+/// there twice.
 fn forwarded_for(element: &str) -> Option<IpAddr> {
-    let mut pairs = element.split(';').filter_map(|pair| pair.split_once('='));
-    let (_, node) = pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
-    address(node.trim().trim_matches('"'))
+    let pairs = parts(element, ';')
+        .into_iter()
+        .filter_map(|pair| pair.split_once('='));
+    let mut nodes = pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case("for"));
+    let (_, node) = nodes.next()?;
+    if nodes.next().is_some() {
+        return None;
+    }
+    let node = node.trim();
+    let quoted = || node.strip_prefix('"')?.strip_suffix('"');
+    address(quoted().unwrap_or(node))
 }
 
 /// An address, with or without a port.
@@ -214,6 +232,12 @@ mod tests {
             ("for=192.0.2.7, for=_hidden", "10.0.0.1"),
             ("for=unknown", "10.0.0.1"),
             ("proto=https", "10.0.0.1"),
+            // A host that a client chose, which a proxy has quoted.
+            ("host=\"a,for=198.51.100.1\";for=192.0.2.7", "192.0.2.7"),
+            ("host=\"a;for=198.51.100.1\";for=192.0.2.7", "192.0.2.7"),
+            ("host=\"a\\\",for=198.51.100.1\";for=192.0.2.7", "192.0.2.7"),
+            ("for=198.51.100.1;for=192.0.2.7", "10.0.0.1"),
+            ("for=198.51.100.1\"", "10.0.0.1"),
         ] {
             assert_eq!(origin(&ours, "10.0.0.1", &[("forwarded", told)]), expected);
         }

@@ -292,11 +292,55 @@ async fn dropped_midway_it_goes_on_when_it_is_called_again() {
     sleep(SECOND * 60).await;
     assert_eq!(hub.info().connections, left, "they stay open");
     hub.broadcast(text("still")).await.unwrap();
-    assert_eq!(hub.shutdown(over(1)).await, drained(left, 0));
+    assert_eq!(hub.shutdown(over(1)).await, drained(10, 0), "in all");
     for stream in streams {
         let (seen, _) = stream.await.unwrap();
         retry_of(seen.last().unwrap());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_ended_before_it_was_dropped_is_waited_for_and_counted() {
+    let hub = Hub::builder().build().unwrap();
+    let stalled = unread(&hub, subscribe("bob", &[])).await;
+    let start = Instant::now();
+    let half = tokio::time::timeout(SECOND, hub.shutdown(over(0))).await;
+    assert!(half.is_err());
+    assert_eq!(hub.info().connections, 0, "it is ended, and unread");
+    assert_eq!(hub.shutdown(over(0)).await, drained(0, 1));
+    assert_eq!(start.elapsed().as_secs(), 11);
+    drop(stalled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_at_once_leaves_time_to_read_the_farewell() {
+    let hub = Hub::builder().build().unwrap();
+    let start = Instant::now();
+    let mut streams = Vec::new();
+    for _ in 0..10 {
+        let reader = unread(&hub, subscribe("ada", &[])).await;
+        streams.push(tokio::spawn(to_the_end(reader, start)));
+    }
+    let at_once = Drain {
+        over: SECOND * 9,
+        deadline: Duration::ZERO,
+        retry: SECOND * 2,
+    };
+    assert_eq!(hub.shutdown(at_once).await, drained(10, 0));
+    for stream in streams {
+        let (seen, _) = stream.await.unwrap();
+        retry_of(seen.last().unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_hub_that_was_never_used_is_closed_too() {
+    let log = Log::new();
+    let hub = log.hub().build().unwrap();
+    hub.shutdown(over(0)).await;
+    let after = hub.broadcast(text("too late")).await;
+    assert!(matches!(after, Err(PublishError::Closed)), "{after:?}");
+    assert!(matches!(hub.start().await, Err(PublishError::Closed)));
 }
 
 #[tokio::test]

@@ -123,6 +123,10 @@ async fn a_group_has_so_many_however_they_come_and_go() {
     let second = unread(&hub, subscribe("bob", &[])).await;
     let third = unread(&hub, subscribe("eve", &[])).await;
     assert!(second.handle.join("g").await.unwrap());
+    assert!(
+        !second.handle.join("g").await.unwrap(),
+        "it is in it, and it is full"
+    );
     let full = third.handle.join("g").await;
     assert!(matches!(full, Err(MembershipError::GroupFull)), "{full:?}");
     assert_eq!(

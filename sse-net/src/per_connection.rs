@@ -4,7 +4,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Request, Response};
+use http::{Request, Response, Version, header::CONTENT_TYPE};
 use hyper::service::Service;
 use pin_project_lite::pin_project;
 
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A service for one connection: it puts a [`SocketInfo`] into each request's extensions, and watches
-/// the bodies of the responses.
+/// whether streams of events get on over HTTP/2.
 #[derive(Debug, Clone)]
 pub(crate) struct PerConnection<S> {
     pub(crate) service: S,
@@ -32,11 +32,19 @@ where
 
     fn call(&self, mut request: Request<B>) -> Self::Future {
         request.extensions_mut().insert(self.socket.clone());
+        // Over HTTP/1 a write that waits tells, and a body that isn't polled says nothing: a large
+        // piece of it may be on its way.
+        let stalls = (request.version() == Version::HTTP_2).then(|| Arc::clone(&self.stalls));
         Watching {
             response: self.service.call(request),
-            stalls: Arc::clone(&self.stalls),
+            stalls,
         }
     }
+}
+
+fn is_event_stream<B>(response: &Response<B>) -> bool {
+    let content_type = response.headers().get(CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
 }
 
 pin_project! {
@@ -45,7 +53,7 @@ pin_project! {
     pub(crate) struct Watching<F> {
         #[pin]
         response: F,
-        stalls: Arc<Stalls>,
+        stalls: Option<Arc<Stalls>>,
     }
 }
 
@@ -58,6 +66,12 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let own = self.project();
         let response = ready!(own.response.poll(cx));
-        Poll::Ready(response.map(|response| response.map(|body| own.stalls.watch(body))))
+        Poll::Ready(response.map(|response| {
+            let stalls = own.stalls.as_deref().filter(|_| is_event_stream(&response));
+            response.map(|body| match stalls {
+                Some(stalls) => stalls.watch(body),
+                None => Watched::alone(body),
+            })
+        }))
     }
 }

@@ -13,7 +13,7 @@ use pin_project_lite::pin_project;
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
-/// The responses of one connection that are under way, and whether they get on.
+/// The streams of one connection that are under way, and whether they get on.
 ///
 /// Over HTTP/2 a client can read the connection and leave a stream alone: then hyper polls that
 /// stream's body no more, holds what it has of it, and nothing from outside can reset the stream.
@@ -52,7 +52,10 @@ impl Stalls {
             polls: 0,
             stalled: None,
         });
-        Watched { body, progress }
+        Watched {
+            body,
+            progress: Some(progress),
+        }
     }
 
     /// Looks at all responses; whether the connection is to be ended: because none of them has got on
@@ -93,7 +96,17 @@ pin_project! {
     pub(crate) struct Watched<B> {
         #[pin]
         body: B,
-        progress: Arc<Progress>,
+        progress: Option<Arc<Progress>>,
+    }
+}
+
+impl<B> Watched<B> {
+    /// A body that nobody watches.
+    pub(crate) const fn alone(body: B) -> Self {
+        Self {
+            body,
+            progress: None,
+        }
     }
 }
 
@@ -107,10 +120,10 @@ impl<B: Body> Body for Watched<B> {
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let own = self.project();
         let frame = own.body.poll_frame(cx);
-        own.progress.polls.fetch_add(1, Ordering::Relaxed);
-        own.progress
-            .is_owed
-            .store(frame.is_ready(), Ordering::Relaxed);
+        if let Some(progress) = own.progress {
+            progress.polls.fetch_add(1, Ordering::Relaxed);
+            progress.is_owed.store(frame.is_ready(), Ordering::Relaxed);
+        }
         frame
     }
 

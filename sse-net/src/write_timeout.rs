@@ -27,7 +27,7 @@ pub struct WriteTimeout<T> {
 }
 
 impl<T> WriteTimeout<T> {
-    /// Wraps `inner`. With TLS it may be inside or outside.
+    /// Wraps `inner`. With TLS it belongs inside: outside, what TLS buffers counts as taken.
     pub const fn new(inner: T, limit: Duration) -> Self {
         Self {
             inner,

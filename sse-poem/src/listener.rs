@@ -16,7 +16,8 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(90);
 /// `poem::Server` alone keeps an idle HTTP/1.1 stream after the client's FIN until it writes to it
 /// again: see [`sse_net::CloseAware`], which this wraps every connection in; and one whose client
 /// doesn't read for as long as the kernel does: see [`sse_net::WriteTimeout`]. With TLS it belongs
-/// outside: `CloseAware::new(TcpListener::bind(…).rustls(…))`.
+/// outside: `CloseAware::new(TcpListener::bind(…).rustls(…))`; there the second takes as much longer as
+/// it takes to fill the 64 KiB that TLS buffers.
 #[derive(Debug, Clone)]
 pub struct CloseAware<L> {
     inner: L,

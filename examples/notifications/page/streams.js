@@ -179,6 +179,7 @@ class StreamCard {
     this.#find('.stream-cut').hidden = status === 'closed';
     this.#find('.stream-cut').disabled = status !== 'open';
     if (status === 'reconnecting') this.#showAway();
+    if (status === 'closed') this.#showResume('away', 'Ended: it does not come back by itself');
     this.#callbacks.changed();
   }
 

@@ -12,7 +12,7 @@ use std::{
 use clap::Parser;
 use notifications::{Args, Command, Interrupts};
 use sse_core::Drained;
-use sse_net::Server;
+use sse_net::{Server, Tuning};
 use tracing_subscriber::EnvFilter;
 
 /// The examples, and how to run each.
@@ -66,7 +66,7 @@ async fn serve(args: &Args) -> Result<(), String> {
         .with_writer(io::stderr)
         .init();
     let hub = args.hub().map_err(|error| error.to_string())?;
-    let server = bind(SocketAddr::new(args.listen, args.port))?;
+    let server = bind(SocketAddr::new(args.listen, args.port), args.reap_after)?;
     // What is left after the streams is an answer under way.
     let server = server.shutdown_grace(Duration::from_millis(250));
     let interrupts = Interrupts::listen().map_err(|error| error.to_string())?;
@@ -97,8 +97,9 @@ fn say(line: &str) {
 }
 
 /// Binds the address and says where the page is.
-fn bind(address: SocketAddr) -> Result<Server, String> {
-    let bound = Server::bind(address).and_then(|server| Ok((server.local_addr()?, server)));
+fn bind(address: SocketAddr, reap_after: Duration) -> Result<Server, String> {
+    let listener = sse_net::listen_with(address, Tuning::for_reap_after(reap_after));
+    let bound = listener.and_then(|listener| Ok((listener.local_addr()?, Server::new(listener))));
     let (local, server) = bound.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => {
             let port = address.port();
@@ -114,5 +115,5 @@ fn bind(address: SocketAddr) -> Result<Server, String> {
         "The page is at http://{local}/ (Ctrl-C stops the server)"
     )
     .map_err(|error| error.to_string())?;
-    Ok(server)
+    Ok(server.reap_after(reap_after))
 }

@@ -26,6 +26,9 @@ const TICK: Duration = Duration::from_millis(10);
 /// How many streams are ended before other tasks get their turn.
 const CHUNK: usize = 256;
 
+/// How long the last stream has to be read to its end, even if the deadline is over.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
 /// As good as for ever; more can't be added to the present time everywhere.
 const AGES: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
@@ -39,7 +42,7 @@ pub struct Drain {
     /// at once; 2 s by default, and never longer than the deadline.
     pub over: Duration,
     /// How long from the beginning a stream may take to be read to its end; 5 s by default. Then it
-    /// is cut off.
+    /// is cut off. The last has 200 ms in any case.
     pub deadline: Duration,
     /// When clients are told to come back: each at a time of its own from here on, up to twice as
     /// late. 2 s by default.
@@ -71,10 +74,19 @@ pub struct Drained {
 pub(super) struct Farewell {
     begun: AtomicBool,
     retry_ms: AtomicU64,
-    /// One at a time; what it came to, once it is over.
-    drained: Mutex<Option<Drained>>,
+    /// One at a time.
+    progress: Mutex<Progress>,
     /// A transport has let go of a connection.
     let_go: Notify,
+}
+
+/// How far a shutdown has come, also if it was dropped midway.
+#[derive(Debug, Default)]
+struct Progress {
+    /// The connections that it has ended.
+    ended: Vec<Arc<Connection>>,
+    /// What it came to, once it is over.
+    drained: Option<Drained>,
 }
 
 impl Hub {
@@ -90,7 +102,7 @@ impl Hub {
     ///
     /// Meanwhile publishing works: what is published reaches those whose turn hasn't come, and is
     /// kept for those who are gone. Once this returns it fails with `Closed`, and the hub's task has
-    /// ended. A router or a registry that doesn't end is waited for 5 s each.
+    /// ended. A router or a registry that doesn't end is waited for, 5 s each.
     ///
     /// Called again, it waits for the same and returns the same.
     ///
@@ -100,12 +112,12 @@ impl Hub {
     /// again, it goes on.
     pub async fn shutdown(&self, drain: Drain) -> Drained {
         let core = self.core();
-        let mut drained = core.farewell.drained.lock().await;
-        if let Some(drained) = *drained {
+        let mut progress = core.farewell.progress.lock().await;
+        if let Some(drained) = progress.drained {
             return drained;
         }
         core.refuse_from_now_on(drain.retry);
-        let done = core.drain(drain).await;
+        let done = core.drain(drain, &mut progress.ended).await;
         let router = caught_future(self.shared.router.shutdown());
         tokio::select! {
             _ = router => {}
@@ -114,9 +126,15 @@ impl Hub {
             }
         }
         core.close();
-        core.pulse.ended().await;
+        tokio::select! {
+            () = core.pulse.ended() => {}
+            // It waits for the registry for a while itself; and its runtime may stand still.
+            () = core.clock.sleep_until(core.clock.now() + FAREWELL * 2) => {
+                tracing::warn!("the hub's task doesn't end");
+            }
+        }
         tracing::info!(clean = done.clean, cut = done.cut, "drained");
-        *drained = Some(done);
+        progress.drained = Some(done);
         done
     }
 }
@@ -146,13 +164,15 @@ impl Core {
         self.farewell.begun.store(true, Ordering::Release);
     }
 
-    async fn drain(self: &Arc<Self>, drain: Drain) -> Drained {
+    async fn drain(self: &Arc<Self>, drain: Drain, ended: &mut Vec<Arc<Connection>>) -> Drained {
         let start = self.clock.now();
+        self.send_off(drain, start, ended).await;
+        // The last has time to be read whatever the deadline.
         let deadline = start + drain.deadline.min(AGES);
-        let ended = self.send_off(drain, start).await;
+        let deadline = deadline.max(self.clock.now() + LAST_WORDS);
         tokio::select! {
             biased;
-            () = self.all_let_go(&ended) => {}
+            () = self.all_let_go(ended) => {}
             () = self.clock.sleep_until(deadline) => {}
         }
         let mut drained = Drained::default();
@@ -164,26 +184,34 @@ impl Core {
                     drained.cut += 1;
                     // Of the reasons that discard what waits the nearest; it has ended already.
                     let sink = connection.sink();
-                    guarded(&connection, || sink.close(CloseReason::Stalled));
-                    guarded(&connection, || sink.wake());
+                    guarded(connection, || sink.close(CloseReason::Stalled));
+                    guarded(connection, || sink.wake());
                 }
             }
         }
         drained
     }
 
-    /// Ends all connections, one after the other; those that hadn't ended before.
-    async fn send_off(self: &Arc<Self>, drain: Drain, start: Instant) -> Vec<Arc<Connection>> {
+    /// Ends all connections, one after the other; adds those that hadn't ended before to `ended`.
+    async fn send_off(
+        self: &Arc<Self>,
+        drain: Drain,
+        start: Instant,
+        ended: &mut Vec<Arc<Connection>>,
+    ) {
         let leaving = self.roster.connections();
         let over = drain.over.min(drain.deadline);
-        let (mut done, mut ended) = (0, Vec::with_capacity(leaving.len()));
+        let mut done = 0;
         while done < leaving.len() {
             let elapsed = self.clock.now().saturating_duration_since(start);
             let due = due_by(elapsed, over, leaving.len());
             for chunk in leaving[done..due].chunks(CHUNK) {
                 let mut wakes = Wakes::new(self);
+                // One that isn't active yet has nobody to tell.
                 let said_farewell = |connection: &&Arc<Connection>| {
+                    let was_active = connection.stage().is_active();
                     self.send_away(connection, CloseReason::Draining, drain.retry, &mut wakes)
+                        && was_active
                 };
                 ended.extend(chunk.iter().filter(said_farewell).map(Arc::clone));
                 drop(wakes);
@@ -194,7 +222,6 @@ impl Core {
                 self.clock.sleep_until(self.clock.now() + TICK).await;
             }
         }
-        ended
     }
 
     /// Waits until no transport has any of them.

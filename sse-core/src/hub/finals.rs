@@ -160,6 +160,7 @@ mod tests {
         assert!(!finals.has(&client(1), later));
         assert!(finals.allow(&client(9), later) && !finals.allow(&client(9), later));
         finals.end(&client(9), later + Duration::from_secs(1), later);
-        assert_eq!(finals.0.lock().until.len(), finals.0.lock().by_time.len());
+        let remembered = finals.0.lock();
+        assert_eq!(remembered.until.len(), remembered.by_time.len());
     }
 }

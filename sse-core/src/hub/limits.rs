@@ -110,7 +110,7 @@ impl Slots {
         let leaves = self.who_leaves_for(&taken, connection)?;
         let leaves = leaves.as_deref();
         let is_over = |count: usize, limit: Option<usize>, leaves: bool| {
-            limit.is_some_and(|limit| count - usize::from(leaves) >= limit)
+            limit.is_some_and(|limit| count.saturating_sub(usize::from(leaves)) >= limit)
         };
         if is_over(taken.all, self.limits.connections, leaves.is_some()) {
             return Err(RefusalReason::Connections);

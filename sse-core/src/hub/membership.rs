@@ -157,12 +157,18 @@ impl Hub {
         let _turn = core.changes.of(connection.id()).await;
         let groups = connection.groups();
         let max = core.slots.limits().groups;
-        if groups.len() >= max && !groups.contains(&group) {
+        let is_in = groups.contains(&group);
+        if groups.len() >= max && !is_in {
             return Err(MembershipError::TooManyGroups(max));
         }
-        let place = Place::take(core, &group).ok_or(MembershipError::GroupFull)?;
+        let place = match is_in {
+            true => None,
+            false => Some(Place::take(core, &group).ok_or(MembershipError::GroupFull)?),
+        };
         let joined = core.registry.join(connection.id(), group.clone()).await?;
-        if core.presence.joined(connection, group.clone()) {
+        if core.presence.joined(connection, group.clone())
+            && let Some(place) = place
+        {
             place.keep();
         }
         core.note_join(connection, group.clone());
