@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 use crate::Tuning;
 
 /// How many connections wait in the kernel to be accepted; the system may have a lower limit.
-const BACKLOG: i32 = 1024;
+const BACKLOG: i32 = 8192;
 
 /// A listening socket as a server of streams wants it, for [`Server`](crate::Server) or for a
 /// framework's own: with the default [`Tuning`].
@@ -14,7 +14,8 @@ const BACKLOG: i32 = 1024;
 /// `TCP_NODELAY` is set on it too, which accepted sockets inherit on Linux: an event leaves when it
 /// is written, not when the one before it has been acknowledged. Elsewhere the server has to set it
 /// on each. `SO_REUSEADDR` is set (not on Windows, where it means something else), so that a
-/// server that restarts gets its port at once; 1024 connections may wait to be accepted.
+/// server that restarts gets its port at once; 8,192 connections may wait to be accepted, or as many
+/// as the system allows (`net.core.somaxconn` on Linux): all clients come back at once.
 ///
 /// # Errors
 ///
