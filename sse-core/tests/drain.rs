@@ -13,7 +13,10 @@ use support::{
     resuming::{head, queue, returning},
     settle, subscribe, text, unread,
 };
-use tokio::time::{Instant, sleep};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -32,6 +35,16 @@ async fn to_the_end(mut reader: Reader, start: Instant) -> (Vec<String>, Duratio
         seen.extend(events.iter().map(ToString::to_string));
     }
     (seen, start.elapsed())
+}
+
+/// Ten streams that are read to their end.
+async fn ten_streams(hub: &Hub, start: Instant) -> Vec<JoinHandle<(Vec<String>, Duration)>> {
+    let mut streams = Vec::new();
+    for _ in 0..10 {
+        let reader = unread(hub, subscribe("ada", &[])).await;
+        streams.push(tokio::spawn(to_the_end(reader, start)));
+    }
+    streams
 }
 
 /// When a farewell tells its client to come back, in milliseconds.
@@ -280,11 +293,7 @@ async fn an_event_source_is_told_by_an_event_and_others_by_a_status() {
 async fn dropped_midway_it_goes_on_when_it_is_called_again() {
     let hub = Hub::builder().build().unwrap();
     let start = Instant::now();
-    let mut streams = Vec::new();
-    for _ in 0..10 {
-        let reader = unread(&hub, subscribe("ada", &[])).await;
-        streams.push(tokio::spawn(to_the_end(reader, start)));
-    }
+    let streams = ten_streams(&hub, start).await;
     let half = tokio::time::timeout(SECOND, hub.shutdown(over(2))).await;
     assert!(half.is_err());
     let left = hub.info().connections;
@@ -316,11 +325,7 @@ async fn what_was_ended_before_it_was_dropped_is_waited_for_and_counted() {
 async fn a_deadline_at_once_leaves_time_to_read_the_farewell() {
     let hub = Hub::builder().build().unwrap();
     let start = Instant::now();
-    let mut streams = Vec::new();
-    for _ in 0..10 {
-        let reader = unread(&hub, subscribe("ada", &[])).await;
-        streams.push(tokio::spawn(to_the_end(reader, start)));
-    }
+    let streams = ten_streams(&hub, start).await;
     let at_once = Drain {
         over: SECOND * 9,
         deadline: Duration::ZERO,

@@ -12,7 +12,7 @@ use std::{
 
 use sse_core::{Hub, HubConfig};
 use support::{
-    eventually,
+    Reader, eventually,
     log::{Fault, Log, numbers, until_caught_up},
     resuming::{caught_up, head, queue, returning},
     settle, subscribe, text, unread,
@@ -167,16 +167,22 @@ async fn a_history_that_hangs_holds_up_those_who_ask_it_alone() {
     assert_eq!(numbers(&seen), [0, 1]);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_history_that_falls_behind_is_asked_again() {
+/// A client that has missed five events, of which its history shows so many.
+async fn before_a_history_that_shows(events: u64) -> (Arc<Log>, Hub, Reader) {
     let log = Log::new();
     let hub = log.hub().build().unwrap();
     let id = head(&hub).await;
-    *log.shows.lock().unwrap() = Some(2);
+    *log.shows.lock().unwrap() = Some(events);
     for number in 0..5 {
         hub.broadcast(text(number.to_string())).await.unwrap();
     }
-    let mut reader = returning(&hub, "ada", &[], &id).await;
+    let reader = returning(&hub, "ada", &[], &id).await;
+    (log, hub, reader)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_history_that_falls_behind_is_asked_again() {
+    let (log, _hub, mut reader) = before_a_history_that_shows(2).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(reader.read(), ["connected", "0", "1"]);
     let pages = log.pages.load(Ordering::SeqCst);
@@ -211,14 +217,7 @@ async fn heartbeats_go_on_while_the_history_gets_nobody_further() {
 
 #[tokio::test(start_paused = true)]
 async fn a_history_that_stays_behind_is_given_up() {
-    let log = Log::new();
-    let hub = log.hub().build().unwrap();
-    let id = head(&hub).await;
-    *log.shows.lock().unwrap() = Some(1);
-    for number in 0..5 {
-        hub.broadcast(text(number.to_string())).await.unwrap();
-    }
-    let mut reader = returning(&hub, "ada", &[], &id).await;
+    let (_log, hub, mut reader) = before_a_history_that_shows(1).await;
     tokio::time::sleep(Duration::from_secs(15)).await;
     hub.broadcast(text("5")).await.unwrap();
     let gap = r#"gap {"cause":"backend"}"#;

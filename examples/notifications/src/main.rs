@@ -80,7 +80,7 @@ async fn serve(args: &Args) -> Result<(), String> {
         let drained = hub.shutdown(args.drain()).await;
         let Drained { clean, cut, .. } = drained;
         say(&format!(
-            "{clean} streams were read to their end, {cut} weren't"
+            "Streams read to their end: {clean}; cut off: {cut}"
         ));
     };
     let serving = notifications::serve_until(args.framework, server, hub.clone(), end);

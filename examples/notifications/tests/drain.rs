@@ -94,7 +94,7 @@ async fn streams_end_one_after_the_other_and_nobody_misses_anything(on: Framewor
         server.line().await.unwrap(),
         "Streams end over 4s; once more to end at once"
     );
-    let line = format!("{CLIENTS} streams were read to their end, 0 weren't");
+    let line = format!("Streams read to their end: {CLIENTS}; cut off: 0");
     assert_eq!(server.line().await.unwrap(), line);
 
     for client in &followed {
@@ -154,7 +154,7 @@ async fn who_reads_nothing_holds_the_end_up_for_half_a_second(on: Framework) {
         begun.elapsed()
     );
     server.line().await;
-    let line = "0 streams were read to their end, 1 weren't";
+    let line = "Streams read to their end: 0; cut off: 1";
     assert_eq!(server.line().await.unwrap(), line);
 }
 

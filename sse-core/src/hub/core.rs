@@ -34,6 +34,9 @@ use crate::{
     },
 };
 
+/// As good as for ever; more can't be added to the present time everywhere.
+pub(super) const AGES: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
 /// What a hub's handles, its router, its task and its streams share.
 #[derive(Debug)]
 pub(crate) struct Core {

@@ -158,7 +158,7 @@ pub struct Info {
     /// Publications that were accepted before, by their idempotency key.
     pub duplicates: u64,
     /// Connections closed because their queues were full whose client had had one closed for that
-    /// within the last three minutes.
+    /// lately: within three times [`retry_after_cut_most`](crate::HubConfig::retry_after_cut_most).
     pub cut_again: u64,
     /// Connections that weren't taken: over a limit, or draining.
     pub refused: u64,

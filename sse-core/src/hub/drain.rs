@@ -7,7 +7,7 @@ use tokio::sync::{Mutex, Notify};
 
 use super::{
     Hub,
-    core::{Core, guarded, millis},
+    core::{AGES, Core, guarded, millis},
     wakes::Wakes,
 };
 use crate::{
@@ -28,9 +28,6 @@ const CHUNK: usize = 256;
 
 /// How long the last stream has to be read to its end, even if the deadline is over.
 const LAST_WORDS: Duration = Duration::from_millis(200);
-
-/// As good as for ever; more can't be added to the present time everywhere.
-const AGES: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// How long the router may take for its own shutdown.
 const FAREWELL: Duration = Duration::from_secs(5);

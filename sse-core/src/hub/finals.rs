@@ -1,17 +1,19 @@
 use std::{
     collections::{BTreeSet, HashMap},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use super::{Hub, core::Core, wakes::Wakes};
+use super::{
+    Hub,
+    core::{AGES, Core},
+    wakes::Wakes,
+};
 use crate::{ClientId, CloseReason, NameError, Scope, Target, sync::Mutex};
 
 /// How many clients a hub remembers that were ended for good. Beyond that those are forgotten first
 /// whose time is over first.
 const REMEMBERED: usize = 100_000;
-
-/// As good as for ever; more can't be added to the present time everywhere.
-const AGES: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// How clients are ended for good: see [`Hub::disconnect_for_good`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,13 +117,13 @@ impl Hub {
 }
 
 impl Core {
-    fn disconnect_for_good(self: &std::sync::Arc<Self>, target: &Target, how: &Final) -> usize {
+    fn disconnect_for_good(self: &Arc<Self>, target: &Target, how: &Final) -> usize {
         let now = self.clock.now();
         let until = now + how.lasting.min(AGES);
         let closed = self.sinks.notices().closed(&how.reason);
         let mut wakes = Wakes::new(self);
         let mut count = 0;
-        // Nobody who comes meanwhile slips through: who isn't active yet asks inside the section.
+        // Who is named and isn't active yet doesn't slip through: it asks inside the section.
         let section = self.section.lock();
         match target.scope() {
             Scope::Client(client) => self.finals.end(client, until, now),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{BuildError, RefusalReason, core::Core, wakes::Wakes};
 use crate::{ClientId, CloseReason, Connection, GroupName, sync::Mutex};
 
-/// How many connections a hub takes. What is `None` has no limit, and costs nothing.
+/// How many connections a hub takes. What is `None` has no limit, and isn't counted.
 ///
 /// A slot is free again in the same step in which its connection ends, however it ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
