@@ -1,6 +1,7 @@
 //! A server that is out of descriptors waits for them, and does nothing else. The limit is that of
 //! the process: this test has one of its own.
 
+#[path = "it/support/mod.rs"]
 mod support;
 
 use std::{

@@ -75,7 +75,7 @@ fn network() -> Result<(), Error> {
     }
     ip("del");
     test_step(
-        ["--test", "dead", "--", "--ignored"]
+        ["--test", "sockets", "dead::", "--", "--ignored"]
             .map(str::to_owned)
             .to_vec(),
     )
@@ -94,10 +94,10 @@ mod tests {
 
     #[test]
     fn extra_arguments_end_the_test_command() {
-        let extra = ["--test", "resume", "--", "--nocapture"].map(str::to_owned);
+        let extra = ["--test", "sockets", "--", "--nocapture"].map(str::to_owned);
         assert_eq!(
             test_step(extra.to_vec()).render(),
-            "cargo test --workspace --all-features --locked --test resume -- --nocapture"
+            "cargo test --workspace --all-features --locked --test sockets -- --nocapture"
         );
     }
 }

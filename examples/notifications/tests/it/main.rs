@@ -1,0 +1,12 @@
+//! The server as a client sees it.
+
+#[macro_use]
+mod frameworks;
+
+mod api;
+mod api_refusals;
+mod cli;
+mod drain;
+mod page;
+mod same_bytes;
+mod support;

@@ -1,0 +1,358 @@
+//! How a hub comes to its end.
+
+use std::time::Duration;
+
+use crate::support::{
+    Reader, eventually,
+    log::{Fault, Log},
+    resuming::{head, queue, returning},
+    settle, subscribe, text, unread,
+};
+use futures_util::FutureExt;
+use http::{HeaderMap, HeaderValue, Method, header::ACCEPT};
+use sse_core::*;
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn over(seconds: u32) -> Drain {
+    Drain {
+        over: SECOND * seconds,
+        deadline: SECOND * 10,
+        retry: SECOND * 2,
+    }
+}
+
+/// Reads to the end of a stream, and notes when that was.
+async fn to_the_end(mut reader: Reader, start: Instant) -> (Vec<String>, Duration) {
+    let mut seen = Vec::new();
+    while let Some(events) = reader.next().await {
+        seen.extend(events.iter().map(ToString::to_string));
+    }
+    (seen, start.elapsed())
+}
+
+/// Ten streams that are read to their end.
+async fn ten_streams(hub: &Hub, start: Instant) -> Vec<JoinHandle<(Vec<String>, Duration)>> {
+    let mut streams = Vec::new();
+    for _ in 0..10 {
+        let reader = unread(hub, subscribe("ada", &[])).await;
+        streams.push(tokio::spawn(to_the_end(reader, start)));
+    }
+    streams
+}
+
+/// When a farewell tells its client to come back, in milliseconds.
+fn retry_of(farewell: &str) -> u64 {
+    let data = farewell.strip_prefix("reconnect ").expect("a farewell");
+    let data: serde_json::Value = serde_json::from_str(data).unwrap();
+    assert_eq!(data["reason"], "draining");
+    data["retry_ms"].as_u64().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_stream_ends_at_a_time_of_its_own_after_what_waited() {
+    let hub = Hub::builder().build().unwrap();
+    let start = Instant::now();
+    let mut streams = Vec::new();
+    for number in 0..100 {
+        let reader = unread(&hub, subscribe(&format!("client-{number}"), &[])).await;
+        streams.push(tokio::spawn(to_the_end(reader, start)));
+    }
+    hub.broadcast(text("last")).await.unwrap();
+    assert_eq!(hub.shutdown(over(4)).await, drained(100, 0));
+    let (mut ends, mut retries) = (Vec::new(), Vec::new());
+    for stream in streams {
+        let (seen, end) = stream.await.unwrap();
+        assert_eq!(seen[..2], ["connected", "last"]);
+        retries.push(retry_of(&seen[2]));
+        assert_eq!(seen.len(), 3);
+        ends.push(end);
+    }
+    let (first, last) = (*ends.iter().min().unwrap(), *ends.iter().max().unwrap());
+    assert!(
+        first < SECOND / 5 && last <= SECOND * 4 + SECOND / 10,
+        "{ends:?}"
+    );
+    for quarter in 0..4 {
+        let within = SECOND * quarter..SECOND * (quarter + 1);
+        let count = ends.iter().filter(|end| within.contains(end)).count();
+        assert!(
+            (20..=30).contains(&count),
+            "{count} ends in second {quarter}"
+        );
+    }
+    assert!(retries.iter().all(|retry| (2_000..=4_000).contains(retry)));
+    retries.sort_unstable();
+    retries.dedup();
+    assert!(retries.len() > 50, "each its own: {retries:?}");
+    let info = hub.info();
+    assert_eq!((info.connections, info.ended.draining), (0, 100));
+}
+
+fn drained(clean: usize, cut: usize) -> Drained {
+    let mut drained = Drained::default();
+    (drained.clean, drained.cut) = (clean, cut);
+    drained
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_reads_nothing_is_cut_off_at_the_deadline() {
+    let hub = Hub::builder().build().unwrap();
+    let stalled = unread(&hub, subscribe("bob", &[])).await;
+    let start = Instant::now();
+    let healthy = unread(&hub, subscribe("ada", &[])).await;
+    let healthy = tokio::spawn(to_the_end(healthy, start));
+    let gone = unread(&hub, subscribe("eve", &[])).await;
+    let leaving = tokio::spawn(async move {
+        sleep(SECOND * 5).await;
+        drop(gone);
+    });
+    assert_eq!(hub.shutdown(over(1)).await, drained(1, 2));
+    assert_eq!(start.elapsed().as_secs(), 10);
+    healthy.await.unwrap();
+    leaving.await.unwrap();
+    let (seen, _) = to_the_end(stalled, start).await;
+    assert_eq!(seen, [""; 0], "nothing is held for it any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn publishing_works_and_is_kept_until_it_is_over() {
+    let log = Log::new();
+    let hub = log.hub().build().unwrap();
+    let (early, late) = (head(&hub).await, Instant::now());
+    let mut streams = Vec::new();
+    for number in 0..10 {
+        let reader = unread(&hub, subscribe(&format!("client-{number}"), &[])).await;
+        streams.push(tokio::spawn(to_the_end(reader, late)));
+    }
+    let shutdown = tokio::spawn({
+        let hub = hub.clone();
+        async move { hub.shutdown(over(4)).await }
+    });
+    let mut sent = Vec::new();
+    for number in 0..30 {
+        sleep(SECOND / 10).await;
+        hub.broadcast(text(number.to_string())).await.unwrap();
+        sent.push(number.to_string());
+    }
+    assert_eq!(shutdown.await.unwrap(), drained(10, 0));
+    for stream in streams {
+        let (seen, _) = stream.await.unwrap();
+        let events = &seen[1..seen.len() - 1];
+        assert_eq!(events, &sent[..events.len()], "up to its end, in order");
+    }
+    let after = hub.broadcast(text("too late")).await;
+    assert!(matches!(after, Err(PublishError::Closed)), "{after:?}");
+    // Another process has the same log.
+    let viewer = Viewer::new(
+        ConnectionId::random().unwrap(),
+        ClientId::new("client-0").unwrap(),
+        Vec::new(),
+        GroupRule::exact(),
+    );
+    let limit = PageLimit {
+        events: 100,
+        bytes: 1 << 20,
+    };
+    let page = log.kept.page(early.parse().unwrap(), &viewer, limit).await;
+    assert_eq!(page.unwrap().events.len(), sent.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_ends_where_it_is() {
+    let hub = Hub::builder().queue(queue(4)).build().unwrap();
+    let id = head(&hub).await;
+    for number in 0..100 {
+        hub.broadcast(text(number.to_string())).await.unwrap();
+    }
+    let reader = returning(&hub, "ada", &[], &id).await;
+    settle().await;
+    let shutdown = tokio::spawn({
+        let hub = hub.clone();
+        async move { hub.shutdown(over(0)).await }
+    });
+    settle().await;
+    let mut reader = reader;
+    let mut events = Vec::new();
+    while let Some(more) = reader.next().await {
+        events.extend(more);
+    }
+    let farewell = events.pop().unwrap();
+    retry_of(&farewell.to_string());
+    assert_eq!(farewell.id, None, "its client goes on where it was");
+    let seen: Vec<_> = events.iter().map(ToString::to_string).collect();
+    let replayed: Vec<_> = (0..seen.len() - 1).map(|n| n.to_string()).collect();
+    assert_eq!(seen[1..], replayed, "and no caught-up");
+    assert!((1..100).contains(&replayed.len()));
+    assert_eq!(shutdown.await.unwrap(), drained(1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_history_or_a_hook_that_hangs_holds_nothing_up() {
+    let log = Log::new();
+    let hook = |_| std::future::pending();
+    let hub = log.hub().fresh_state(hook).build().unwrap();
+    let id = head(&hub).await;
+    hub.broadcast(text("missed")).await.unwrap();
+    let unknown = returning(&hub, "ada", &[], "nobody-knows").await;
+    settle().await;
+    *log.fault.lock().unwrap() = Some(Fault::Hangs);
+    let behind = returning(&hub, "bob", &[], &id).await;
+    settle().await;
+    assert_eq!(hub.info().catching_up, 2);
+    let start = Instant::now();
+    let streams = [unknown, behind].map(|reader| tokio::spawn(to_the_end(reader, start)));
+    assert_eq!(hub.shutdown(over(1)).await, drained(2, 0));
+    for stream in streams {
+        let (seen, _) = stream.await.unwrap();
+        retry_of(seen.last().unwrap());
+        assert!(!seen.iter().any(|seen| seen.starts_with("caught-up")));
+    }
+}
+
+#[tokio::test]
+async fn new_streams_are_refused_from_the_beginning_on() {
+    let hub = Hub::builder().build().unwrap();
+    let stalled = unread(&hub, subscribe("bob", &[])).await;
+    let mut shutdown = Box::pin(hub.shutdown(over(1)));
+    assert!((&mut shutdown).now_or_never().is_none());
+    let refused = hub.subscribe(subscribe("ada", &[])).await.unwrap_err();
+    let SubscribeError::Refused(refusal) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(refusal.reason(), RefusalReason::Draining);
+    assert!((SECOND * 2..=SECOND * 4).contains(&refusal.retry()));
+    drop(stalled);
+    assert_eq!(shutdown.await, drained(0, 0), "it left by itself");
+    assert_eq!(hub.shutdown(over(1)).await, drained(0, 0), "and again");
+    let refused = hub.subscribe(subscribe("ada", &[])).await;
+    assert!(
+        matches!(refused, Err(SubscribeError::Refused(_))),
+        "{refused:?}"
+    );
+    assert_eq!((hub.info().refused, hub.info().connections), (2, 0));
+}
+
+/// The answer to a request for a stream while the hub drains.
+async fn answer(hub: &Hub, accept: &'static str) -> (http::Response<()>, String) {
+    let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
+    let request = StreamRequest::new(&Method::GET, &headers, None);
+    let response = request.client("ada").open(hub).await;
+    let (head, body) = response.into_parts();
+    let body = body.into_events().unwrap_err();
+    let text = String::from_utf8(body.to_vec()).unwrap();
+    (http::Response::from_parts(head, ()), text)
+}
+
+#[tokio::test]
+async fn an_event_source_is_told_by_an_event_and_others_by_a_status() {
+    let hub = Hub::builder().build().unwrap();
+    hub.shutdown(over(0)).await;
+    let (head, body) = answer(&hub, "text/event-stream").await;
+    assert_eq!(head.status(), 200);
+    assert_eq!(head.headers()["content-type"], "text/event-stream");
+    let events = crate::support::parse(body.as_bytes());
+    assert_eq!(events.len(), 1);
+    assert!(
+        events[0]
+            .to_string()
+            .starts_with(r#"refused {"reason":"draining","retry_ms":"#)
+    );
+    assert!(
+        body.contains("\nretry: ") && body.ends_with("\n\n"),
+        "{body}"
+    );
+
+    let (head, body) = answer(&hub, "*/*").await;
+    assert_eq!(head.status(), 503);
+    assert_eq!(head.headers()["content-type"], "application/json");
+    let retry: u64 = head.headers()["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((2..=4).contains(&retry));
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(body["reason"], "draining");
+    assert_eq!(body["error"], "no new stream is taken: draining");
+    assert!(body["retry_ms"].as_u64().unwrap() >= 2_000);
+
+    let config: HubConfig = serde_json::from_str(r#"{"refuse_by_status": true}"#).unwrap();
+    let hub = Hub::builder().config(config).build().unwrap();
+    hub.shutdown(over(0)).await;
+    assert_eq!(answer(&hub, "text/event-stream").await.0.status(), 503);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropped_midway_it_goes_on_when_it_is_called_again() {
+    let hub = Hub::builder().build().unwrap();
+    let start = Instant::now();
+    let streams = ten_streams(&hub, start).await;
+    let half = tokio::time::timeout(SECOND, hub.shutdown(over(2))).await;
+    assert!(half.is_err());
+    let left = hub.info().connections;
+    assert!((3..=7).contains(&left), "{left}");
+    sleep(SECOND * 60).await;
+    assert_eq!(hub.info().connections, left, "they stay open");
+    hub.broadcast(text("still")).await.unwrap();
+    assert_eq!(hub.shutdown(over(1)).await, drained(10, 0), "in all");
+    for stream in streams {
+        let (seen, _) = stream.await.unwrap();
+        retry_of(seen.last().unwrap());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_ended_before_it_was_dropped_is_waited_for_and_counted() {
+    let hub = Hub::builder().build().unwrap();
+    let stalled = unread(&hub, subscribe("bob", &[])).await;
+    let start = Instant::now();
+    let half = tokio::time::timeout(SECOND, hub.shutdown(over(0))).await;
+    assert!(half.is_err());
+    assert_eq!(hub.info().connections, 0, "it is ended, and unread");
+    assert_eq!(hub.shutdown(over(0)).await, drained(0, 1));
+    assert_eq!(start.elapsed().as_secs(), 11);
+    drop(stalled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_at_once_leaves_time_to_read_the_farewell() {
+    let hub = Hub::builder().build().unwrap();
+    let start = Instant::now();
+    let streams = ten_streams(&hub, start).await;
+    let at_once = Drain {
+        over: SECOND * 9,
+        deadline: Duration::ZERO,
+        retry: SECOND * 2,
+    };
+    assert_eq!(hub.shutdown(at_once).await, drained(10, 0));
+    for stream in streams {
+        let (seen, _) = stream.await.unwrap();
+        retry_of(seen.last().unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_hub_that_was_never_used_is_closed_too() {
+    let log = Log::new();
+    let hub = log.hub().build().unwrap();
+    hub.shutdown(over(0)).await;
+    let after = hub.broadcast(text("too late")).await;
+    assert!(matches!(after, Err(PublishError::Closed)), "{after:?}");
+    assert!(matches!(hub.start().await, Err(PublishError::Closed)));
+}
+
+#[tokio::test]
+async fn the_hubs_task_has_ended_when_it_returns() {
+    let hub = Hub::builder().build().unwrap();
+    let tasks = tokio::runtime::Handle::current().metrics();
+    let before = tasks.num_alive_tasks();
+    drop(hub.subscribe(subscribe("ada", &[])).await.unwrap());
+    eventually(|| tasks.num_alive_tasks() > before).await;
+    hub.shutdown(over(0)).await;
+    eventually(|| tasks.num_alive_tasks() == before).await;
+}

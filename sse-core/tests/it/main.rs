@@ -1,0 +1,36 @@
+//! The core as its users see it: one program, for one link.
+
+mod cancel;
+mod catch_up;
+mod conformance;
+mod conformance_history;
+mod conformance_router;
+mod drain;
+mod encode_once;
+mod finals;
+mod foreign_code;
+mod fresh_state;
+mod hardening;
+mod heartbeat;
+mod hub;
+mod hub_life;
+mod limits;
+mod lost;
+mod memory_history;
+mod one_sync;
+mod order;
+mod presence;
+mod reap;
+mod receipt;
+mod resume;
+mod routers;
+mod settings;
+mod sink;
+mod sink_model;
+mod sink_wake;
+mod slow_history;
+mod slow_registry;
+mod support;
+mod take_out;
+mod turns;
+mod wire;

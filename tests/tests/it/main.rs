@@ -1,0 +1,4 @@
+//! The test client, and the suites on implementations that break their rules.
+
+mod client;
+mod mutants;

@@ -1,0 +1,24 @@
+//! Many clients over real sockets, on each framework in each way of serving it.
+
+mod closes;
+mod dead;
+mod http_2;
+mod resume_storm;
+mod ways;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::sync::{Mutex, MutexGuard};
+
+/// Waits until no other test runs: they would take each other's time. There are as many
+/// descriptors then as a process may have.
+async fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::const_new(());
+    let guard = ONE.lock().await;
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let most = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    setrlimit(Resource::Nofile, most).unwrap();
+    guard
+}
