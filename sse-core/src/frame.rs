@@ -1,8 +1,16 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
 
-use crate::{ConflationKey, Event, EventId, EventName, Position, wire::Encoded};
+use crate::{
+    ConflationKey, Event, EventId, EventName, Position,
+    budget::{Budget, Charge},
+    wire::Encoded,
+};
 
 /// An event encoded once, as shared bytes, with its position if it has one.
 ///
@@ -17,6 +25,8 @@ struct Inner {
     event_id: Option<EventId>,
     conflation_key: Option<ConflationKey>,
     notice: bool,
+    /// What it costs while it waits, where somebody counts that.
+    charge: OnceLock<Box<Charge>>,
 }
 
 impl Frame {
@@ -38,6 +48,7 @@ impl Frame {
             event_id: None,
             conflation_key: None,
             notice: true,
+            charge: OnceLock::new(),
         }))
     }
 
@@ -79,6 +90,18 @@ impl Frame {
     #[must_use]
     pub fn is_notice(&self) -> bool {
         self.0.notice
+    }
+
+    /// What waits of it from now on counts towards `budget`.
+    pub(crate) fn charge_to(&self, budget: &Arc<Budget>) {
+        if !self.is_notice() {
+            let charge = || Box::new(Charge::new(budget, self.len()));
+            self.0.charge.get_or_init(charge);
+        }
+    }
+
+    pub(crate) fn charge(&self) -> Option<&Charge> {
+        self.0.charge.get().map(|charge| &**charge)
     }
 }
 
@@ -137,6 +160,7 @@ impl Draft {
             event_id: self.event_id,
             conflation_key: self.conflation_key,
             notice: self.notice,
+            charge: OnceLock::new(),
         }))
     }
 }

@@ -22,6 +22,7 @@ mod patience;
 mod publish;
 mod pulse;
 mod refusal;
+mod relief;
 mod roster;
 mod section;
 mod switch;

@@ -15,7 +15,7 @@ use std::{
 
 use serde::Serialize;
 
-pub(crate) use self::waiting::{Entry, Gone, Waiting};
+pub(crate) use self::waiting::{Entry, Gone, Held, Waiting};
 pub use self::{
     body::EventBody,
     context::SinkContext,
@@ -51,6 +51,12 @@ pub trait EventSink: Debug + Send + Sync + 'static {
 
     /// Whether it was closed, by either side.
     fn is_closed(&self) -> bool;
+
+    /// The queue that it is built around, if it is: what waits there counts towards the hub's
+    /// [byte budget](crate::HubBuilder::byte_budget), and gives way when that is used up.
+    fn queue(&self) -> Option<&QueueSink> {
+        None
+    }
 }
 
 #[deny(clippy::missing_trait_methods)]
@@ -77,6 +83,10 @@ impl<T: EventSink + ?Sized> EventSink for Arc<T> {
 
     fn is_closed(&self) -> bool {
         (**self).is_closed()
+    }
+
+    fn queue(&self) -> Option<&QueueSink> {
+        (**self).queue()
     }
 }
 

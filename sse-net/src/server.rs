@@ -146,8 +146,7 @@ impl Server {
     /// That is a connection on which a write waits for so long; or one, over HTTP/2, none of whose
     /// streams of events is taken any further for so long, or one of whose isn't for twice as long,
     /// give or take 5 s. Until then the server holds of each such stream what waits in its queue, one
-    /// piece of up to 16 KiB or one larger event, and what the kernel holds of the connection. An event
-    /// that takes longer than that to be sent is taken for a stall.
+    /// piece of up to 16 KiB or one larger event, and what the kernel holds of the connection.
     pub fn reap_after(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.reap_after = timeout.into().map_or(AGES, |timeout| timeout.min(AGES));
         self

@@ -1,4 +1,5 @@
 use std::{
+    io::IoSlice,
     pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
@@ -8,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use smallvec::SmallVec;
@@ -16,32 +18,43 @@ use tokio::time::Instant;
 /// The streams of one connection that are under way, and whether they get on.
 ///
 /// Over HTTP/2 a client can read the connection and leave a stream alone: then hyper polls that
-/// stream's body no more, holds what it has of it, and nothing from outside can reset the stream.
+/// stream's body no more, holds what it has of it, even after the body has ended, and nothing from
+/// outside can reset the stream.
 #[derive(Debug, Default)]
 pub(crate) struct Stalls(Mutex<SmallVec<[Response; 1]>>);
 
 #[derive(Debug)]
 struct Response {
     progress: Arc<Progress>,
-    /// How often it had been polled at the last look.
-    polls: u32,
+    /// How many steps it had made at the last look.
+    steps: u32,
     /// Since when it hasn't got on.
     stalled: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct Progress {
-    polls: AtomicU32,
+    /// Polls of the body, and writes of pieces of it.
+    steps: AtomicU32,
     /// Whether it is the transport's turn: a body was made, or a piece of it taken.
     is_owed: AtomicBool,
+    /// How many pieces the transport holds.
+    held: AtomicU32,
+}
+
+impl Progress {
+    fn step(&self) {
+        self.steps.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl Stalls {
     /// The body of a response of this connection, watched.
     pub(crate) fn watch<B>(&self, body: B) -> Watched<B> {
         let progress = Arc::new(Progress {
-            polls: AtomicU32::new(0),
+            steps: AtomicU32::new(0),
             is_owed: AtomicBool::new(true),
+            held: AtomicU32::new(0),
         });
         let mut responses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if responses.len() == responses.capacity() {
@@ -49,7 +62,7 @@ impl Stalls {
         }
         responses.push(Response {
             progress: Arc::clone(&progress),
-            polls: 0,
+            steps: 0,
             stalled: None,
         });
         Watched {
@@ -79,10 +92,13 @@ impl Response {
     }
 
     fn stalled_for(&mut self, now: Instant) -> Duration {
-        let polls = self.progress.polls.load(Ordering::Relaxed);
-        let gets_on = polls != self.polls || !self.progress.is_owed.load(Ordering::Relaxed);
-        self.polls = polls;
-        if gets_on {
+        let progress = &self.progress;
+        let steps = progress.steps.load(Ordering::Relaxed);
+        let gets_on = steps != self.steps;
+        self.steps = steps;
+        let waits =
+            progress.is_owed.load(Ordering::Relaxed) || progress.held.load(Ordering::Relaxed) > 0;
+        if gets_on || !waits {
             self.stalled = None;
             return Duration::ZERO;
         }
@@ -91,7 +107,7 @@ impl Response {
 }
 
 pin_project! {
-    /// A body that notes whether it is polled.
+    /// A body that notes whether it is polled, and its pieces taken.
     #[derive(Debug)]
     pub(crate) struct Watched<B> {
         #[pin]
@@ -111,20 +127,21 @@ impl<B> Watched<B> {
 }
 
 impl<B: Body> Body for Watched<B> {
-    type Data = B::Data;
+    type Data = Piece<B::Data>;
     type Error = B::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<Piece<B::Data>>, B::Error>>> {
         let own = self.project();
         let frame = own.body.poll_frame(cx);
         if let Some(progress) = own.progress {
-            progress.polls.fetch_add(1, Ordering::Relaxed);
+            progress.step();
             progress.is_owed.store(frame.is_ready(), Ordering::Relaxed);
         }
-        frame
+        let piece = |data| Piece::new(data, own.progress.as_ref());
+        frame.map_ok(|frame| frame.map_data(piece))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -133,6 +150,57 @@ impl<B: Body> Body for Watched<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// A piece of a body; it notes what the transport writes of it, and when it lets go of it.
+#[derive(Debug)]
+pub(crate) struct Piece<D> {
+    data: D,
+    progress: Option<Arc<Progress>>,
+}
+
+impl<D> Piece<D> {
+    fn new(data: D, progress: Option<&Arc<Progress>>) -> Self {
+        let progress = progress.map(Arc::clone);
+        if let Some(progress) = &progress {
+            progress.held.fetch_add(1, Ordering::Relaxed);
+        }
+        Self { data, progress }
+    }
+}
+
+impl<D> Drop for Piece<D> {
+    fn drop(&mut self) {
+        if let Some(progress) = &self.progress {
+            progress.step();
+            progress.held.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl<D: Buf> Buf for Piece<D> {
+    fn remaining(&self) -> usize {
+        self.data.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.data.chunk()
+    }
+
+    fn chunks_vectored<'a>(&'a self, into: &mut [IoSlice<'a>]) -> usize {
+        self.data.chunks_vectored(into)
+    }
+
+    fn advance(&mut self, count: usize) {
+        if let Some(progress) = &self.progress {
+            progress.step();
+        }
+        self.data.advance(count);
+    }
+
+    fn copy_to_bytes(&mut self, len: usize) -> Bytes {
+        self.data.copy_to_bytes(len)
     }
 }
 
@@ -182,16 +250,44 @@ mod tests {
             "no response at all"
         );
         let (_sender, mut body) = response(&stalls);
-        body.frame().await.unwrap().unwrap();
+        drop(body.frame().await);
         assert!(body.frame().now_or_never().is_none());
         assert!(!ends_within(&stalls, start, LIMIT * 9));
+    }
+
+    #[tokio::test]
+    async fn what_is_held_of_a_body_that_has_ended_stalls() {
+        let (stalls, start) = (Stalls::default(), Instant::now());
+        let (sender, mut body) = response(&stalls);
+        let held = body.frame().await;
+        drop(sender);
+        assert!(body.frame().await.is_none());
+        drop(body);
+        assert!(ends_within(&stalls, start, LIMIT + Duration::from_secs(1)));
+        drop(held);
+        assert!(!ends_within(&stalls, start, LIMIT * 9));
+    }
+
+    #[tokio::test]
+    async fn what_is_taken_bit_by_bit_does_not_stall() {
+        let (stalls, start) = (Stalls::default(), Instant::now());
+        let (_sender, mut body) = response(&stalls);
+        let frame = body.frame().await.unwrap().unwrap();
+        let mut piece = frame.into_data().unwrap();
+        for look in 1..5 {
+            assert!(!stalls.are_too_long(start + LIMIT / 2 * look, LIMIT));
+            piece.advance(1);
+        }
+        assert_eq!(piece.chunk(), b"e");
+        assert!(!stalls.are_too_long(start + LIMIT * 3, LIMIT));
+        assert!(stalls.are_too_long(start + LIMIT * 5, LIMIT));
     }
 
     #[tokio::test]
     async fn a_body_that_is_not_polled_though_there_was_more_stalls() {
         let (stalls, start) = (Stalls::default(), Instant::now());
         let (_sender, mut body) = response(&stalls);
-        body.frame().await.unwrap().unwrap();
+        drop(body.frame().await);
         assert!(!ends_within(&stalls, start, LIMIT - Duration::from_secs(1)));
         assert!(ends_within(&stalls, start, LIMIT + Duration::from_secs(1)));
         let (stalls, start) = (Stalls::default(), Instant::now());
@@ -207,8 +303,8 @@ mod tests {
         let (stalls, start) = (Stalls::default(), Instant::now());
         let (_first, mut stalled) = response(&stalls);
         let (_second, mut taken) = response(&stalls);
-        stalled.frame().await.unwrap().unwrap();
-        taken.frame().await.unwrap().unwrap();
+        drop(stalled.frame().await);
+        drop(taken.frame().await);
         assert!(taken.frame().now_or_never().is_none());
         assert!(!ends_within(
             &stalls,

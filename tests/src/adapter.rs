@@ -90,7 +90,12 @@ suite! {
         a_disconnect_ends_with_the_last_chunk: R11;
         a_disconnect_ends_a_stream_of_http_2: R11;
         what_waits_comes_before_the_end: R11;
+        a_shutdown_ends_every_stream: R11;
         the_peers_address_is_known: R12;
+        the_address_behind_a_trusted_proxy_is_known: R12;
+        a_refusal_is_an_event: R13;
+        a_refusal_of_others_is_a_status: R13;
+        who_was_ended_for_good_gets_a_204: R14;
     }
 }
 

@@ -1,10 +1,13 @@
-//! One client that never reads costs its own queue and nobody else anything.
+//! Clients that never read cost their own queues and nobody else anything.
 
 mod support;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
-use sse_conformance::StreamClient;
+use sse_conformance::{Call, StreamClient};
 use sse_core::{ClientId, Event, Hub, Overflow, Target};
 use support::{PATIENCE, Running, pace, runtime};
 use tokio::task::JoinSet;
@@ -16,7 +19,19 @@ const PACE: Duration = Duration::from_millis(10);
 
 #[test]
 fn one_that_never_reads_among_a_thousand() {
-    // What the stalled client's kernel buffers take must not end the test, nor its full queue.
+    the_others_notice_nothing_of(1);
+}
+
+#[test]
+fn a_hundred_that_never_read_among_a_thousand() {
+    the_others_notice_nothing_of(100);
+}
+
+fn the_others_notice_nothing_of(stalled: usize) {
+    // They would take each other's time.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    // What the kernel's buffers take of a stalled client must not end the test, nor its full queue.
     let hub = Hub::builder()
         .heartbeat(None)
         .overflow(Overflow::DropOldest);
@@ -25,7 +40,7 @@ fn one_that_never_reads_among_a_thousand() {
     clients.block_on(async {
         let base = Instant::now();
         let mut readers = Vec::with_capacity(CLIENTS);
-        for n in 0..CLIENTS {
+        for n in stalled..CLIENTS {
             readers.push(server.connect(&format!("c{n}"), |call| call).await);
         }
         // A first round warms everything up.
@@ -33,42 +48,45 @@ fn one_that_never_reads_among_a_thousand() {
         // The machine has other work too: only what shows three times is the library's doing.
         let mut tries = Vec::new();
         while tries.len() < 3 {
-            let (without, with) = compare(&server, &mut readers, base).await;
+            let (without, with) = compare(&server, &mut readers, base, stalled).await;
             if with <= without.mul_f64(1.5) {
                 return;
             }
             tries.push((without, with));
         }
-        panic!("p99 delays without and with a stalled client: {tries:?}");
+        panic!("p99 delays without and with {stalled} stalled: {tries:?}");
     });
 }
 
-/// The medians of the p99 delays of interleaved runs without and with a stalled client.
+/// The medians of the p99 delays of interleaved runs without and with clients that are stalled.
 async fn compare(
     server: &Running,
     readers: &mut Vec<StreamClient>,
     base: Instant,
+    stalled: usize,
 ) -> (Duration, Duration) {
     let (mut without, mut with) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         without.push(measure(server, readers, base).await);
-        let stalled = stall(server).await;
+        let silent = stall(server, stalled).await;
         with.push(measure(server, readers, base).await);
         let queued = server.hub.info().queued;
         assert!(
-            queued > 0 && queued <= 101,
-            "{queued} wait: at most its queue and a gap"
+            queued > 0 && queued <= 101 * stalled as u64,
+            "{queued} wait: at most a queue and a gap of each"
         );
-        drop(stalled);
+        drop(silent);
     }
     (median(without), median(with))
 }
 
-/// Opens a stream that nobody reads, and fills its kernel buffers and its queue.
-async fn stall(server: &Running) -> StreamClient {
-    let stalled = server
-        .connect("stalled", |call| call.receive_buffer(4096))
-        .await;
+/// Opens streams that nobody reads, and fills their kernel buffers and their queues.
+async fn stall(server: &Running, count: usize) -> Vec<StreamClient> {
+    let mut stalled = Vec::with_capacity(count);
+    for _ in 0..count {
+        let set = |call: Call| call.receive_buffer(4096);
+        stalled.push(server.connect("stalled", set).await);
+    }
     let target = Target::client(ClientId::new("stalled").unwrap());
     let filler = "x".repeat(10_000);
     let started = Instant::now();
@@ -77,9 +95,11 @@ async fn stall(server: &Running) -> StreamClient {
         // Publishing returns though nobody reads.
         let sent = server.hub.publish(target.clone(), Event::text(&*filler));
         let delivery = sent.await.unwrap().outcome().await.unwrap();
-        assert_eq!((delivery.matched, delivery.queued), (1, 1));
-        in_vain = if delivery.dropped > 0 { in_vain + 1 } else { 0 };
-        assert!(started.elapsed() < PATIENCE, "its buffers never fill");
+        let all = count as u32;
+        assert_eq!((delivery.matched, delivery.queued), (all, all));
+        let all_are_full = delivery.dropped == all;
+        in_vain = if all_are_full { in_vain + 1 } else { 0 };
+        assert!(started.elapsed() < PATIENCE, "their buffers never fill");
         // Lets the server write as much as the kernel takes.
         tokio::time::sleep(Duration::from_millis(1)).await;
     }

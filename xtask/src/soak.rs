@@ -1,4 +1,4 @@
-//! Fuzzing every target for a while.
+//! What takes long: fuzzing every target for a while, and a server in every use.
 //!
 //! Without a sanitizer, cargo-fuzz needs nothing but stable flags, and coverage guides it all the
 //! same. An address sanitizer takes `RUSTC_BOOTSTRAP=1`, with which dependencies may build as they
@@ -20,8 +20,9 @@ const TARGETS: &[&str] = &[
     "stream_request",
 ];
 
-/// Fuzzes each target for that many seconds. What is new goes to `target/fuzz`, where the next
-/// run finds it; the corpus of the repository stays as it is.
+/// Fuzzes each target for that many seconds; then serves for twenty times as long while clients come
+/// and go. What is new to a target goes to `target/fuzz`, where the next run finds it; the corpus of
+/// the repository stays as it is.
 pub(crate) fn soak(seconds: u32) -> Result<(), Error> {
     CARGO_FUZZ.install()?;
     let fuzz = || CARGO_FUZZ.step("soak");
@@ -36,7 +37,14 @@ pub(crate) fn soak(seconds: u32) -> Result<(), Error> {
             return Err(Error::InputFound { target, status });
         }
     }
-    Ok(())
+    churn_step(seconds).run()
+}
+
+fn churn_step(seconds: u32) -> Step {
+    Step::cargo("soak")
+        .words("test --release --package sse-conformance --locked --test sockets churn::")
+        .words("-- --ignored --nocapture")
+        .env("SSE_SOAK_SECONDS", seconds.saturating_mul(20).to_string())
 }
 
 fn scratch(target: &str) -> String {

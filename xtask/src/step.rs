@@ -19,7 +19,7 @@ pub(crate) struct Step {
     name: &'static str,
     program: String,
     arguments: Vec<String>,
-    set: Vec<(&'static str, &'static str)>,
+    set: Vec<(&'static str, String)>,
     unset: Vec<&'static str>,
 }
 
@@ -56,8 +56,8 @@ impl Step {
     }
 
     /// Sets a variable for the child.
-    pub(crate) fn env(mut self, name: &'static str, value: &'static str) -> Self {
-        self.set.push((name, value));
+    pub(crate) fn env(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.set.push((name, value.into()));
         self
     }
 
@@ -109,7 +109,7 @@ impl Step {
     pub(crate) fn status(&self) -> Result<ExitStatus, Error> {
         eprintln!("\n[{}] $ {}", self.name, self.render());
         let mut command = command(&self.program);
-        command.args(&self.arguments).envs(self.set.iter().copied());
+        command.args(&self.arguments).envs(self.set.iter().cloned());
         for name in &self.unset {
             command.env_remove(name);
         }

@@ -1,6 +1,6 @@
 use crate::{
     Frame, Offer, QueueLimits, WhenFull,
-    sink::{Entry, Gone, Waiting},
+    sink::{Entry, Gone, Held, Waiting},
 };
 
 /// What was sent to a connection alone while it catches up, and found no room in its queue.
@@ -31,9 +31,19 @@ impl Own {
     pub(crate) fn first(&self) -> Option<FirstOwn> {
         let (first, len) = self.0.first()?;
         Some(match first {
-            Entry::Frame(frame) => FirstOwn::Frame(frame.clone()),
+            Entry::Frame(held) => FirstOwn::Frame(Frame::clone(held)),
             Entry::Gap(dropped) => FirstOwn::Dropped(*dropped, len),
         })
+    }
+
+    /// Since when the oldest waits: a number that grows, where there is a byte budget.
+    pub(crate) fn oldest(&self) -> Option<u64> {
+        self.0.oldest()
+    }
+
+    /// Drops one: which, `full` says.
+    pub(crate) fn give_way(&mut self, full: WhenFull) -> Option<Held> {
+        self.0.give_way(full)
     }
 
     /// The first has been queued.

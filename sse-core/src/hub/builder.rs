@@ -43,6 +43,19 @@ impl HubBuilder {
         self
     }
 
+    /// How many bytes of events wait in all queues together; no limit by default. An event counts
+    /// once, in however many of them it waits.
+    ///
+    /// Over it the connection that holds the oldest waiting event overflows by the
+    /// [policy](Self::overflow), and so on until what waits is within it: publishing neither waits
+    /// nor fails for it. It is at least [as large as an event](Self::max_event_bytes). What waits in
+    /// sinks of one's own counts where they are built around a [`QueueSink`](crate::QueueSink); what
+    /// a history keeps doesn't.
+    pub fn byte_budget(mut self, bytes: impl Into<Option<usize>>) -> Self {
+        self.config.byte_budget = bytes.into();
+        self
+    }
+
     /// What happens where a queue is full; by default the connection is closed where there is a
     /// history, and the oldest event is dropped where there is none.
     pub fn overflow(mut self, overflow: Overflow) -> Self {

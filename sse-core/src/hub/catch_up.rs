@@ -262,6 +262,7 @@ impl<'a> CatchUp<'a> {
                 Pushed::Queued => offer(wakes),
                 pushed => pushed,
             };
+            self.core.relieve(wakes);
             match pushed {
                 Pushed::Queued => return Ok(()),
                 Pushed::NoRoom(bytes) => {
@@ -279,7 +280,9 @@ impl<'a> CatchUp<'a> {
         let mut room = 0;
         loop {
             let mut wakes = Wakes::new(self.core);
-            match self.core.switch(&self.connection, room, &mut wakes) {
+            let switched = self.core.switch(&self.connection, room, &mut wakes);
+            self.core.relieve(&mut wakes);
+            match switched {
                 Switched::Live => return Ok(true),
                 Switched::Behind => return Ok(false),
                 Switched::NoRoom(bytes) => {

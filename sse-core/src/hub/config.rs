@@ -25,6 +25,10 @@ pub struct HubConfig {
     pub queue_events: usize,
     /// How many bytes of events wait in a connection's queue; 1 MiB by default.
     pub queue_bytes: usize,
+    /// How many bytes of events wait in all queues together; no limit by default. An event counts
+    /// once, in however many of them it waits. Over it the connection that holds the oldest waiting
+    /// event overflows, and so on until what waits is within it. At least `max_event_bytes`.
+    pub byte_budget: Option<usize>,
     /// What happens where a queue is full. By default the connection is closed where there is a
     /// history, so that its client comes back for what it missed, and the oldest event is dropped
     /// where there is none.
@@ -105,6 +109,7 @@ impl Default for HubConfig {
         Self {
             queue_events: queue.events.get(),
             queue_bytes: queue.bytes.get(),
+            byte_budget: None,
             overflow: None,
             retry_after_cut: Duration::from_secs(2),
             retry_after_cut_most: Duration::from_secs(60),
@@ -220,6 +225,15 @@ impl HubConfig {
             return Err(BuildError::OutOfOrder {
                 what: "retry_after_cut",
                 most: "retry_after_cut_most",
+            });
+        }
+        if self
+            .byte_budget
+            .is_some_and(|bytes| bytes < self.max_event_bytes)
+        {
+            return Err(BuildError::OutOfOrder {
+                what: "max_event_bytes",
+                most: "byte_budget",
             });
         }
         if self.presence_backlog > Self::MAX_BACKLOG {

@@ -24,6 +24,7 @@ use super::{
 use crate::{
     Clock, CloseReason, Connection, ConnectionId, Frame, GroupRule, History, Offer, Progress,
     QueueLimits, Registry, SinkContext, Target, WhenFull,
+    budget::Budget,
     connection::Stage,
     foreign::caught,
     fresh_state::FreshStateHook,
@@ -52,6 +53,7 @@ pub(crate) struct Core {
     pub(super) started: Instant,
     pub(super) when_full: WhenFull,
     pub(super) queue: QueueLimits,
+    pub(super) budget: Option<Arc<Budget>>,
     pub(super) sinks: SinkContext,
     pub(super) section: Mutex<Section>,
     pub(super) roster: Roster,
@@ -112,6 +114,7 @@ impl Core {
             fresh_state,
             started: clock.now(),
             clock,
+            budget: config.byte_budget.map(Budget::new),
             sinks,
             section: Mutex::default(),
             roster: Roster::new(millis(tick)),
@@ -223,16 +226,28 @@ impl Core {
         // A body that is gone frees what still waited for it.
         if first || reason == CloseReason::ClientGone {
             guarded(connection, || connection.sink().close(reason));
+            // One that has something to read is watched until it is gone.
+            if reason.discards() {
+                self.roster.remove(connection);
+            }
         }
         if !first {
             return false;
         }
-        self.roster.remove(connection);
         self.slots
             .give_back(connection, &connection.release_groups());
         self.counters.ended(reason);
         wakes.announce(connection, reason);
         true
+    }
+
+    /// Throws away what still waits for the reader of a connection that has ended.
+    pub(super) fn give_up(&self, connection: &Arc<Connection>) {
+        self.roster.remove(connection);
+        let sink = connection.sink();
+        // Of the reasons that discard what waits the nearest.
+        guarded(connection, || sink.close(CloseReason::Stalled));
+        guarded(connection, || sink.wake());
     }
 
     /// Tells of an end, the hub's task among others, which takes the connection out of the registry.
@@ -303,6 +318,8 @@ impl Core {
             published: self.counters.published_by_mode(),
             delivered: self.sinks.delivered_total(),
             dropped: self.counters.dropped.get(),
+            gave_way: self.counters.gave_way.get(),
+            waiting_bytes: self.budget.as_ref().map(|budget| budget.waiting() as u64),
             queued,
             reaped: ended.stalled + ended.unread,
             ended,

@@ -12,6 +12,7 @@ pub(super) struct Counters {
     group: AtomicU64,
     broadcast: AtomicU64,
     pub(super) dropped: Counter,
+    pub(super) gave_way: Counter,
     ended: [Counter; CloseReason::ALL.len()],
     pub(super) heartbeats: Counter,
     pub(super) lost: Counter,
@@ -135,8 +136,13 @@ pub struct Info {
     pub published: Published,
     /// Events that transports took; neither what still waits nor the library's own events.
     pub delivered: u64,
-    /// Events dropped because a queue was full.
+    /// Events dropped because a queue was full, or the byte budget used up.
     pub dropped: u64,
+    /// How often a connection overflowed because the byte budget was used up.
+    pub gave_way: u64,
+    /// Bytes of events that wait in queues right now, each event counted once; none where there is no
+    /// [byte budget](crate::HubBuilder::byte_budget).
+    pub waiting_bytes: Option<u64>,
     /// Events and notices that wait in queues right now.
     pub queued: u64,
     /// Connections closed because nobody read them: stalled or unread.

@@ -52,6 +52,7 @@ impl Deliver for Deliverer {
         }
         let mut arrivals = false;
         for routed in routed {
+            core.charge(&routed.frame);
             let position = routed.frame.position();
             let outcome = if section.advance(position) {
                 section.tail.push(routed);
@@ -71,6 +72,7 @@ impl Deliver for Deliverer {
                 );
                 Err(OutcomeError::Lost)
             };
+            core.relieve_in(&mut section, wakes);
             tracing::trace!(target = ?routed.target, ?outcome, "event delivered");
             if let Ok(delivery) = outcome {
                 delivered.delivery.add(delivery);

@@ -7,7 +7,7 @@ use tokio::sync::{Mutex, Notify};
 
 use super::{
     Hub,
-    core::{AGES, Core, guarded, millis},
+    core::{AGES, Core, millis},
     wakes::Wakes,
 };
 use crate::{
@@ -60,7 +60,8 @@ impl Default for Drain {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Drained {
-    /// How many streams were read to their end, the farewell included.
+    /// How many streams were read to their end, the farewell included. Those that had ended before,
+    /// with something left to read, count too.
     pub clean: usize,
     /// How many weren't, by the deadline or because their clients left before.
     pub cut: usize,
@@ -80,7 +81,8 @@ pub(super) struct Farewell {
 /// How far a shutdown has come, also if it was dropped midway.
 #[derive(Debug, Default)]
 struct Progress {
-    /// The connections that it has ended.
+    begun: bool,
+    /// The connections that it has ended, and those that had ended before and had something to read.
     ended: Vec<Arc<Connection>>,
     /// What it came to, once it is over.
     drained: Option<Drained>,
@@ -114,6 +116,10 @@ impl Hub {
             return drained;
         }
         core.refuse_from_now_on(drain.retry);
+        if !progress.begun {
+            progress.begun = true;
+            progress.ended = core.roster.lingering();
+        }
         let done = core.drain(drain, &mut progress.ended).await;
         let router = caught_future(self.shared.router.shutdown());
         tokio::select! {
@@ -179,10 +185,7 @@ impl Core {
                 LetGo::Unread => drained.cut += 1,
                 LetGo::Not => {
                     drained.cut += 1;
-                    // Of the reasons that discard what waits the nearest; it has ended already.
-                    let sink = connection.sink();
-                    guarded(connection, || sink.close(CloseReason::Stalled));
-                    guarded(connection, || sink.wake());
+                    self.give_up(connection);
                 }
             }
         }

@@ -9,11 +9,14 @@ use super::{
     core::{AGES, Core},
     wakes::Wakes,
 };
-use crate::{ClientId, CloseReason, NameError, Scope, Target, sync::Mutex};
+use crate::{ClientId, CloseReason, NameError, Position, Scope, Target, sync::Mutex};
 
 /// How many clients a hub remembers that were ended for good. Beyond that those are forgotten first
 /// whose time is over first.
 const REMEMBERED: usize = 100_000;
+
+/// Who subscribes with a group is in it at any position.
+const ANY: Position = Position::new(0, 0);
 
 /// How clients are ended for good: see [`Hub::disconnect_for_good`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,6 +142,13 @@ impl Core {
             self.notify(connection, &closed, &mut wakes);
             count += usize::from(self.end(connection, CloseReason::Final, &mut wakes));
         });
+        // Nor does anybody whom the registry is still taking in.
+        for connection in self.roster.dormant() {
+            if self.viewer(&connection).sees(target, ANY) && target.admits(&connection) {
+                self.finals.end(connection.client(), until, now);
+                count += usize::from(self.end(&connection, CloseReason::Final, &mut wakes));
+            }
+        }
         drop(section);
         count
     }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     CloseReason, Connection, ConnectionId, HeartbeatKind, Progress, RegistryError,
+    connection::Stage,
     foreign::{caught, caught_future},
     sync::{
         Mutex,
@@ -205,12 +206,19 @@ async fn beat(core: &Arc<Core>) {
 fn look_at(core: &Core, seat: &Seat, wakes: &mut Wakes) {
     let (now, connection) = (core.now_ms(), &seat.connection);
     let mut watch = seat.watch;
-    if !connection.stage().is_active() {
-        // The registry is still taking it in.
-        watch.subscribed = now;
-        core.roster
-            .put_back(seat, watch, watch.due(core, connection, now));
-        return;
+    match connection.stage() {
+        Stage::Dormant => {
+            // The registry is still taking it in.
+            watch.subscribed = now;
+            core.roster
+                .put_back(seat, watch, watch.due(core, connection, now));
+            return;
+        }
+        Stage::Ended => {
+            linger(core, seat, now);
+            return;
+        }
+        Stage::Live | Stage::CatchingUp | Stage::Ahead => {}
     }
     let progress = Core::progress(connection).filter(|_| !Core::is_sink_closed(connection));
     let Some(progress) = progress else {
@@ -242,6 +250,20 @@ fn look_at(core: &Core, seat: &Seat, wakes: &mut Wakes) {
     }
     core.roster
         .put_back(seat, watch, watch.due(core, connection, now));
+}
+
+/// A connection has ended whose transport still has it: what its reader is to read is kept for as
+/// long as it reads on.
+fn linger(core: &Core, seat: &Seat, now: u64) {
+    let (connection, mut watch) = (&seat.connection, seat.watch);
+    let progress = Core::progress(connection);
+    if progress.is_none_or(|progress| watch.takes_nothing(core, progress, now)) {
+        tracing::info!(connection = %connection.id(), client = ?connection.client(), "given up");
+        core.give_up(connection);
+        return;
+    }
+    let check = due_after(now, Some(core.config.reap_check));
+    core.roster.put_back(seat, watch, check);
 }
 
 /// Sends a heartbeat, unless something has come to wait meanwhile.
@@ -330,15 +352,25 @@ impl Watch {
         now: u64,
     ) -> Option<CloseReason> {
         let reap_after = millis(core.config.reap_after);
-        self.stalled = match self.stalled {
-            _ if progress.waiting == 0 => None,
-            Some((since, taken)) if taken == progress.taken => Some((since, taken)),
-            _ => Some((now, progress.taken)),
+        let stalled = if progress.waiting == 0 {
+            self.stalled = None;
+            false
+        } else {
+            self.takes_nothing(core, progress, now)
         };
         if !connection.is_polled() && now >= self.subscribed.saturating_add(reap_after) {
             return Some(CloseReason::Unread);
         }
-        let (since, _) = self.stalled?;
-        (now - since >= reap_after).then_some(CloseReason::Stalled)
+        stalled.then_some(CloseReason::Stalled)
+    }
+
+    /// Notes how far the reader has come; whether it has taken nothing for too long.
+    fn takes_nothing(&mut self, core: &Core, progress: Progress, now: u64) -> bool {
+        let since = match self.stalled {
+            Some((since, taken)) if taken == progress.taken => since,
+            _ => now,
+        };
+        self.stalled = Some((since, progress.taken));
+        now - since >= millis(core.config.reap_after)
     }
 }

@@ -4,6 +4,7 @@ use slab::Slab;
 
 use crate::{
     Connection,
+    connection::Stage,
     sync::{Mutex, atomic::Ordering},
 };
 
@@ -14,7 +15,8 @@ const SLOTS: u64 = 64;
 /// The connections of a hub, and when each is to be looked at next: one timer for all.
 ///
 /// It is the hub's own count of them: a connection is in it from subscribing to its end, whatever
-/// the registry does. Times are milliseconds of the hub's time.
+/// the registry does; and on until its transport has let go of it, where there was something left to
+/// read. Times are milliseconds of the hub's time.
 #[derive(Debug)]
 pub(super) struct Roster {
     tick_ms: u64,
@@ -100,12 +102,32 @@ impl Roster {
         found
     }
 
-    /// Every connection.
+    /// Every connection that hasn't ended.
     pub(super) fn connections(&self) -> Vec<Arc<Connection>> {
+        self.those(|stage| stage != Stage::Ended)
+    }
+
+    /// Every connection that has ended with something left to read.
+    pub(super) fn lingering(&self) -> Vec<Arc<Connection>> {
+        self.those(|stage| stage == Stage::Ended)
+    }
+
+    /// Every connection that the registry is still taking in.
+    pub(super) fn dormant(&self) -> Vec<Arc<Connection>> {
+        self.those(|stage| stage == Stage::Dormant)
+    }
+
+    /// Every connection, those that have ended with something left to read among them.
+    pub(super) fn all(&self) -> Vec<Arc<Connection>> {
+        self.those(|_| true)
+    }
+
+    fn those(&self, are: impl Fn(Stage) -> bool) -> Vec<Arc<Connection>> {
         let state = self.state.lock();
-        let seats = state.seats.iter();
-        seats
-            .map(|(_, seat)| Arc::clone(&seat.connection))
+        let connections = state.seats.iter().map(|(_, seat)| &seat.connection);
+        connections
+            .filter(|connection| are(connection.stage()))
+            .map(Arc::clone)
             .collect()
     }
 

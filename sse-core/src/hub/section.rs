@@ -1,5 +1,6 @@
 use std::collections::VecDeque;
 
+use super::relief::Holders;
 use crate::{Kept, Position, Routed};
 
 /// How many of the kept events that were delivered last the tail holds, and how many bytes of them.
@@ -15,6 +16,7 @@ pub(super) struct Section {
     /// Events after the head were lost, and nothing has been delivered since.
     hole: bool,
     pub(super) tail: Tail,
+    pub(super) holders: Holders,
 }
 
 impl Section {

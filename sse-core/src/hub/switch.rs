@@ -13,6 +13,9 @@ use crate::{
     hand_over::{Admit, Ahead, FirstOwn, Gap, Place, Standing, Then},
 };
 
+/// For so large a frame there is room in a queue where no other waits, and only there.
+const WHEN_EMPTY: usize = usize::MAX;
+
 /// What became of a frame for a connection that catches up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pushed {
@@ -112,13 +115,21 @@ impl Core {
         Pushed::Queued
     }
 
-    /// Offers a frame to a sink that may have no room; then nothing happens.
+    /// Offers a frame to a sink that may have no room; then nothing happens. Beyond the byte budget
+    /// only an empty one has: who catches up makes nobody overflow, itself least of all, by what it
+    /// hasn't read yet.
     pub(super) fn offer_room(
         &self,
         connection: &Arc<Connection>,
         frame: &Frame,
         wakes: &mut Wakes,
     ) -> Pushed {
+        self.charge(frame);
+        if self.is_beyond_budget(frame)
+            && Self::progress(connection).is_some_and(|progress| progress.bytes > 0)
+        {
+            return Pushed::NoRoom(WHEN_EMPTY);
+        }
         let offer = || connection.sink().try_send(frame, WhenFull::Refuse);
         match guarded(connection, offer).unwrap_or(Offer::Closed) {
             Offer::Queued { .. } => {

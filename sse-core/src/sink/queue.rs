@@ -5,14 +5,12 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use bytes::Bytes;
-use smallvec::SmallVec;
-
 use super::{
     CloseReason, EventSink, Offer, Progress, SinkContext, WhenFull,
-    waiting::{Entry, Gone, Waiting},
+    waiting::{Entry, Gone, Held, Waiting},
 };
 use crate::{Frame, sync::Mutex};
+use bytes::Bytes;
 
 /// How much may leave a queue as one piece: several waiting frames are copied together up to
 /// here, so that they cost one write. A larger frame leaves alone, uncopied.
@@ -97,21 +95,30 @@ impl QueueSink {
         Poll::Ready(Some(self.piece(taken)))
     }
 
+    /// Since when the oldest event waits: a number that grows, where the hub has a byte budget.
+    pub(crate) fn oldest(&self) -> Option<u64> {
+        self.state.lock().waiting.oldest()
+    }
+
+    /// Drops an event: which one, `full` says.
+    pub(crate) fn give_way(&self, full: WhenFull) -> Option<Held> {
+        self.state.lock().waiting.give_way(full)
+    }
+
     /// One frame as it is, or several copied together.
     fn piece(&self, taken: Waiting) -> Bytes {
-        let frames: SmallVec<[Frame; 8]> = taken
-            .into_iter()
-            .map(|entry| match entry {
-                Entry::Frame(frame) => frame,
-                Entry::Gap(dropped) => self.context.gap(dropped),
-            })
-            .collect();
-        if let [frame] = frames.as_slice() {
+        if let (1, Some((Entry::Frame(frame), _))) = (taken.len(), taken.first()) {
             return frame.bytes().clone();
         }
-        let mut piece = Vec::with_capacity(frames.iter().map(Frame::len).sum());
-        for frame in frames {
-            piece.extend_from_slice(frame.bytes());
+        let len = taken.iter().map(Entry::len).sum();
+        let mut piece = Vec::with_capacity(len);
+        for entry in taken {
+            match entry {
+                Entry::Frame(frame) => piece.extend_from_slice(frame.bytes()),
+                Entry::Gap(dropped) => {
+                    piece.extend_from_slice(self.context.gap(dropped).bytes());
+                }
+            }
         }
         piece.into()
     }
@@ -191,6 +198,10 @@ impl EventSink for QueueSink {
 
     fn is_closed(&self) -> bool {
         self.state.lock().closed.is_some()
+    }
+
+    fn queue(&self) -> Option<&QueueSink> {
+        Some(self)
     }
 }
 

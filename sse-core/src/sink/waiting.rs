@@ -1,26 +1,65 @@
-use std::collections::VecDeque;
+use std::{collections::VecDeque, ops::Deref};
 
 use smallvec::SmallVec;
 
 use super::{Offer, QueueLimits, WhenFull};
-use crate::{ConflationKey, Frame};
+use crate::{ConflationKey, Frame, budget::Charge};
 
 /// What was thrown away, to be freed outside of locks.
-pub(crate) type Gone = SmallVec<[Frame; 2]>;
+pub(crate) type Gone = SmallVec<[Held; 2]>;
+
+/// A frame that waits, and counts towards the byte budget for as long.
+#[derive(Debug)]
+pub(crate) struct Held {
+    frame: Frame,
+    /// Since when: a number that grows, where there is a budget.
+    since: u64,
+}
+
+impl Held {
+    fn new(frame: Frame) -> Self {
+        let since = frame.charge().map_or(0, Charge::begin);
+        Self { frame, since }
+    }
+}
+
+impl Deref for Held {
+    type Target = Frame;
+
+    fn deref(&self) -> &Frame {
+        &self.frame
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(charge) = self.frame.charge() {
+            charge.end();
+        }
+    }
+}
 
 /// One place in a queue: a frame, or where frames were dropped and how many.
 #[derive(Debug)]
 pub(crate) enum Entry {
-    Frame(Frame),
+    Frame(Held),
     Gap(u64),
 }
 
 impl Entry {
     /// The frame, if it is one of the application's.
-    fn event(&self) -> Option<&Frame> {
+    fn event(&self) -> Option<&Held> {
         match self {
             Self::Frame(frame) if !frame.is_notice() => Some(frame),
             _ => None,
+        }
+    }
+
+    /// How many bytes are known to be in it.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Frame(frame) => frame.len(),
+            Self::Gap(_) => 0,
         }
     }
 
@@ -77,7 +116,7 @@ impl Waiting {
         self.len() == 0
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Entry> {
         let (one, many) = match &self.entries {
             Entries::None => (None, None),
             Entries::One(entry) => (Some(entry), None),
@@ -161,7 +200,7 @@ impl Waiting {
             self.events += 1;
             self.bytes += frame.len();
         }
-        self.push_entry(Entry::Frame(frame));
+        self.push_entry(Entry::Frame(Held::new(frame)));
     }
 
     /// Notes at the end that a frame was dropped there.
@@ -214,7 +253,7 @@ impl Waiting {
     }
 
     /// Takes out the frame at `at`.
-    pub(crate) fn remove(&mut self, at: usize) -> Option<Frame> {
+    pub(crate) fn remove(&mut self, at: usize) -> Option<Held> {
         let entry = match &mut self.entries {
             Entries::Many(entries) => entries.remove(at),
             one => match std::mem::take(one) {
@@ -232,9 +271,34 @@ impl Waiting {
         }
     }
 
+    /// Since when the oldest of the application's frames waits.
+    pub(crate) fn oldest(&self) -> Option<u64> {
+        self.iter().find_map(Entry::event).map(|held| held.since)
+    }
+
+    /// Drops a frame though all fit: which one, `full` says.
+    pub(crate) fn give_way(&mut self, full: WhenFull) -> Option<Held> {
+        match full {
+            WhenFull::Refuse => None,
+            WhenFull::DropOldest => self.drop_oldest(),
+            WhenFull::DropThis => {
+                let behind = self
+                    .iter()
+                    .rev()
+                    .position(|entry| entry.event().is_some())?;
+                self.drop_at(self.len() - 1 - behind)
+            }
+        }
+    }
+
     /// Drops the oldest of the application's frames and leaves a gap in its place.
-    pub(crate) fn drop_oldest(&mut self) -> Option<Frame> {
+    pub(crate) fn drop_oldest(&mut self) -> Option<Held> {
         let at = self.iter().position(|entry| entry.event().is_some())?;
+        self.drop_at(at)
+    }
+
+    /// Drops the frame at `at` and leaves a gap in its place.
+    fn drop_at(&mut self, at: usize) -> Option<Held> {
         let place = match &mut self.entries {
             Entries::None => return None,
             Entries::One(entry) => entry,
@@ -278,12 +342,8 @@ impl Waiting {
         };
         let mut room = bytes;
         let fits = entries.iter().take_while(|entry| {
-            let len = match entry {
-                Entry::Frame(frame) => frame.len(),
-                Entry::Gap(_) => 0,
-            };
-            let fits = len <= room;
-            room = room.saturating_sub(len);
+            let fits = entry.len() <= room;
+            room = room.saturating_sub(entry.len());
             fits
         });
         let count = fits.count().max(1);

@@ -100,6 +100,24 @@ fn drained(clean: usize, cut: usize) -> Drained {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_was_ended_before_has_time_to_read_what_waited() {
+    let hub = Hub::builder().build().unwrap();
+    let late = unread(&hub, subscribe("ada", &[])).await;
+    let stalled = unread(&hub, subscribe("bob", &[])).await;
+    hub.broadcast(text("last")).await.unwrap();
+    assert_eq!(hub.disconnect(&Target::everybody()), 2);
+    let start = Instant::now();
+    let late = tokio::spawn(async move {
+        sleep(SECOND * 3).await;
+        to_the_end(late, start).await
+    });
+    assert_eq!(hub.shutdown(over(1)).await, drained(1, 1));
+    assert_eq!(start.elapsed().as_secs(), 10);
+    assert_eq!(late.await.unwrap().0, ["connected", "last"]);
+    assert_eq!(to_the_end(stalled, start).await.0, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_reads_nothing_is_cut_off_at_the_deadline() {
     let hub = Hub::builder().build().unwrap();
     let stalled = unread(&hub, subscribe("bob", &[])).await;

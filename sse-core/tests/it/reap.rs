@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::support::{eventually, open, pass, settle, subscribe, text, unread};
-use sse_core::{CloseReason, Hub, HubBuilder, Info, ManualClock, PresenceNotice};
+use crate::support::{eventually, group, open, pass, settle, subscribe, text, unread};
+use sse_core::{CloseReason, Hub, HubBuilder, Info, ManualClock, PresenceNotice, Target};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -58,6 +58,27 @@ async fn one_that_reads_slowly_is_left_alone() {
         assert_eq!(reader.next().await.unwrap().len(), 1, "one piece at a time");
     }
     assert_eq!(counts(hub.info()), (1, 1, 0, 0));
+}
+
+#[tokio::test]
+async fn what_waits_for_one_that_was_ended_is_kept_as_long_as_it_reads_on() {
+    let (hub, clock) = hub(|builder| builder);
+    let mut slow = open(&hub, "ada", &["g"]).await;
+    let mut stalled = open(&hub, "bob", &["g"]).await;
+    let large = "x".repeat(20_000);
+    for _ in 0..5 {
+        hub.broadcast(text(&*large)).await.unwrap();
+    }
+    assert_eq!(hub.disconnect(&Target::group(group("g"))), 2);
+    assert_eq!(hub.info().connections, 0, "ended, and not let go");
+    for _ in 0..5 {
+        pass(&clock, 80 * SECOND).await;
+        assert_eq!(slow.next().await.unwrap().len(), 1, "one piece at a time");
+    }
+    assert_eq!(slow.next().await, None, "and then the end");
+    assert_eq!(stalled.read(), Vec::<String>::new(), "what waited is freed");
+    assert!(stalled.ended);
+    assert_eq!((hub.info().reaped, hub.info().ended.disconnected), (0, 2));
 }
 
 #[tokio::test]

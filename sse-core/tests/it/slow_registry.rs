@@ -10,8 +10,8 @@ use std::{
 
 use crate::support::{eventually, group, open, panic_quietly, pass, poll, settle, subscribe, text};
 use sse_core::{
-    Connection, ConnectionId, GroupName, GroupRule, Hub, ManualClock, MemoryRegistry, Registry,
-    RegistryError, RegistryStats, Target, async_trait,
+    Connection, ConnectionId, Final, GroupName, GroupRule, Hub, ManualClock, MemoryRegistry,
+    Registry, RegistryError, RegistryStats, SubscribeError, Target, async_trait,
 };
 use tokio::sync::Semaphore;
 
@@ -208,4 +208,23 @@ async fn a_join_that_was_dropped_midway_is_told_when_it_is_asked_for_again() {
     assert_eq!(ada.handle.groups(), [group("g")]);
     let receipt = hub.send_group("g", text("x")).await.unwrap();
     assert_eq!(receipt.outcome().await.unwrap().matched, 1);
+}
+
+#[tokio::test]
+async fn who_is_being_taken_in_does_not_slip_through_an_end_for_good() {
+    let (hub, registry, _clock) = hub(Slow {
+        inserts: Some(Semaphore::new(0)),
+        ..Slow::default()
+    });
+    let mut inside = Box::pin(hub.subscribe(subscribe("ada", &["g"])));
+    let mut outside = Box::pin(hub.subscribe(subscribe("bob", &["h"])));
+    assert!(poll(inside.as_mut()).is_pending() && poll(outside.as_mut()).is_pending());
+    let how = Final::lasting(Duration::from_secs(600));
+    assert_eq!(hub.disconnect_for_good(&Target::group(group("g")), how), 1);
+    registry.inserts.as_ref().unwrap().add_permits(2);
+    assert!(matches!(inside.await, Err(SubscribeError::Final)));
+    let _bob = outside.await.unwrap();
+    let again = hub.subscribe(subscribe("ada", &[])).await;
+    assert!(matches!(again, Err(SubscribeError::Final)));
+    eventually(|| registry.stats().connections == 1).await;
 }

@@ -22,5 +22,9 @@ rules! {
           hold for it is bounded, and the rest waits in the hub's queue.";
     R11: "A stream that the hub ends brings what waited, then ends cleanly: with the last chunk, or \
           END_STREAM.";
-    R12: "The extractor knows the address at the other end of the socket.";
+    R12: "The extractor knows the address at the other end of the socket, and the core what a \
+          trusted proxy says of the one behind it.";
+    R13: "A stream that isn't taken is told to whoever accepts text/event-stream by a stream of one \
+          event that ends, with a retry; to others by 503 or 429, with Retry-After and JSON.";
+    R14: "A client that was ended for good is answered with 204 and no body.";
 }

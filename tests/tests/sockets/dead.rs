@@ -1,7 +1,7 @@
 //! Clients that stop reading, or vanish without a word, are gone after the reap timeout: from the hub,
 //! and their sockets with what the kernel held of them.
 
-mod kernel;
+pub(crate) mod kernel;
 mod namespace;
 
 use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};

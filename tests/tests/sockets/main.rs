@@ -1,9 +1,12 @@
 //! Many clients over real sockets, on each framework in each way of serving it.
 
+mod churn;
 mod closes;
 mod dead;
 mod http_2;
 mod resume_storm;
+mod slow;
+mod tuning;
 mod ways;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

@@ -62,6 +62,16 @@ pub(crate) fn serve(hub: &Hub, way: Way) -> SocketAddr {
 /// The same, at an address, with sockets that end after `reap_after`.
 pub(crate) fn serve_at(addr: SocketAddr, hub: &Hub, way: Way, reap_after: Duration) -> SocketAddr {
     let listener = sse_net::listen_with(addr, Tuning::for_reap_after(reap_after)).unwrap();
+    serve_on(listener, hub, way, reap_after)
+}
+
+/// The same, on a listener of one's own.
+pub(crate) fn serve_on(
+    listener: TcpListener,
+    hub: &Hub,
+    way: Way,
+    reap_after: Duration,
+) -> SocketAddr {
     let addr = listener.local_addr().unwrap();
     let server = |listener| Server::new(listener).reap_after(reap_after);
     match way {

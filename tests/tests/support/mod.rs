@@ -13,10 +13,7 @@ use poem::{
 use sse_conformance::{Call, StreamClient};
 use sse_core::Hub;
 use sse_poem::{CloseAware, Sse, SseResponse};
-use tokio::{
-    net::TcpListener,
-    runtime::{Builder, Runtime},
-};
+use tokio::runtime::{Builder, Runtime};
 
 /// How long a test waits for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,12 +28,12 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn start(hub: Hub) -> Self {
         let runtime = runtime();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-        let listener = runtime.block_on(listener).unwrap();
-        let addr = listener.local_addr().unwrap();
-        let acceptor = {
+        let (addr, acceptor) = {
             let _runtime = runtime.enter();
-            CloseAware::new(TcpAcceptor::from_tokio(listener).unwrap())
+            let listener = sse_net::listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+            let addr = listener.local_addr().unwrap();
+            let acceptor = TcpAcceptor::from_tokio(listener).unwrap();
+            (addr, CloseAware::new(acceptor))
         };
         let app = Route::new()
             .at("/stream/:client", get(stream))

@@ -40,6 +40,7 @@ faults! {
         + the_body_is_the_cores_bytes
         + the_body_over_http_2_is_the_cores_bytes;
     ForgetsAHeader: R2 each_version_of_http_has_the_same_head
+        + a_refusal_is_an_event
         + head_answers_the_head
         + head_over_http_2_answers_the_head
         + post_opens_a_stream
@@ -49,6 +50,7 @@ faults! {
         + post_over_http_1_0_opens_a_stream
         + post_over_http_2_opens_a_stream;
     SetsConnection: R2 each_version_of_http_has_the_same_head
+        + a_refusal_is_an_event
         + head_answers_the_head
         + post_opens_a_stream
         + post_over_http_1_0_opens_a_stream;
@@ -94,6 +96,10 @@ faults! {
     RefusesPostOverHttp10: R6 post_over_http_1_0_opens_a_stream;
     RefusesPostOverHttp2: R6 post_over_http_2_opens_a_stream;
     RefusesHttp10: R6 http_1_0_opens_a_stream
+        + a_refusal_is_an_event
+        + a_shutdown_ends_every_stream
+        + the_address_behind_a_trusted_proxy_is_known
+        + who_was_ended_for_good_gets_a_204
         + each_version_of_http_has_the_same_head
         + post_over_http_1_0_opens_a_stream
         + the_first_byte_leaves_at_once
@@ -102,6 +108,10 @@ faults! {
         + the_last_event_id_comes_from_the_query
         + the_peers_address_is_known;
     SpeaksNoHttp2: R6 http_2_opens_a_stream
+        + a_refusal_is_an_event
+        + a_shutdown_ends_every_stream
+        + the_address_behind_a_trusted_proxy_is_known
+        + who_was_ended_for_good_gets_a_204
         + a_closed_connection_of_http_2_is_noticed
         + a_disconnect_ends_a_stream_of_http_2
         + a_reset_stream_of_http_2_is_noticed
@@ -134,11 +144,20 @@ faults! {
     ReadsAhead: R10 who_stops_reading_is_not_read_for;
     ReadsAheadOverHttp2: R10 who_stops_reading_over_http_2_is_not_read_for;
     CutsOff: R11 a_disconnect_ends_with_the_last_chunk
+        + a_refusal_is_an_event
+        + a_shutdown_ends_every_stream
+        + who_was_ended_for_good_gets_a_204
         + a_disconnect_ends_a_stream_of_http_2
         + what_waits_comes_before_the_end;
     EndsAtOnce: R11 what_waits_comes_before_the_end;
     TellsNoAddressOverHttp2: R12 the_peers_address_is_known;
-    TellsItsOwnAddress: R12 the_peers_address_is_known;
+    TellsItsOwnAddress: R12 the_peers_address_is_known
+        + the_address_behind_a_trusted_proxy_is_known;
+    ForgetsWhatProxiesSay: R12 the_address_behind_a_trusted_proxy_is_known;
+    RefusesByStatus: R13 a_refusal_is_an_event;
+    RefusesAllByEvent: R13 a_refusal_of_others_is_a_status;
+    ForgetsRetryAfter: R13 a_refusal_of_others_is_a_status;
+    EndsForGoodWithA404: R14 who_was_ended_for_good_gets_a_204;
 }
 
 use Fault::*;
@@ -201,6 +220,9 @@ async fn answer(
     }
     let response = open(&request, peer, &hub, fault).await;
     let refused = response.status() != StatusCode::OK;
+    if fault == EndsForGoodWithA404 && response.status() == StatusCode::NO_CONTENT {
+        return Ok(status(StatusCode::NOT_FOUND));
+    }
     let whole = refused || method == Method::HEAD;
     let mut response = response.map(|body| {
         if !refused && whole && fault == OpensOnHeadForAWhile {
@@ -230,6 +252,7 @@ async fn answer(
         SetsConnection => {
             drop(headers.insert("connection", HeaderValue::from_static("keep-alive")))
         }
+        ForgetsRetryAfter => drop(headers.remove("retry-after")),
         RefusesInPlainText if refused => {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
         }
@@ -257,6 +280,14 @@ async fn open(
     let over_http_2 = request.version() == Version::HTTP_2;
     if fault == IgnoresTheHeader || (fault == IgnoresTheHeaderOverHttp2 && over_http_2) {
         headers.remove("last-event-id");
+    }
+    match fault {
+        ForgetsWhatProxiesSay => drop(headers.remove("x-forwarded-for")),
+        RefusesByStatus => drop(headers.remove("accept")),
+        RefusesAllByEvent => {
+            headers.insert("accept", HeaderValue::from_static("text/event-stream"));
+        }
+        _ => {}
     }
     let seen_query = (fault != IgnoresTheQuery).then_some(query);
     let told = !(fault == TellsNoAddressOverHttp2 && over_http_2);
@@ -313,7 +344,7 @@ fn status(status: StatusCode) -> Response<Body> {
 fn every_broken_adapter_is_found_out() {
     let run = |fault| violations(move |hub| serve(hub, fault));
     let rules = [
-        "R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8", "R9", "R10", "R11", "R12",
+        "R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8", "R9", "R10", "R11", "R12", "R13", "R14",
     ];
     // Its cases measure times over sockets.
     let cores = thread::available_parallelism().map_or(1, usize::from);
