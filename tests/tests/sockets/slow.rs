@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, num::NonZeroUsize, ops::Range, time::Duration};
 
 use sse_conformance::{Call, Dispatched, End, StreamClient};
-use sse_core::{Delivery, Event, Hub, Overflow, QueueLimits};
+use sse_core::{Delivery, Event, EventBuilder, Hub, Overflow, QueueLimits};
 use tokio::time::sleep;
 
 use crate::{
@@ -38,7 +38,7 @@ fn number(event: &Dispatched) -> usize {
     event.data.trim_start_matches('x').parse().unwrap()
 }
 
-fn event(number: usize) -> Event {
+fn event(number: usize) -> EventBuilder {
     Event::text(format!("{number:x>EVENT$}"))
 }
 
@@ -62,7 +62,7 @@ struct Sums {
 }
 
 impl Sums {
-    async fn publish(&mut self, hub: &Hub, event: Event) -> Delivery {
+    async fn publish(&mut self, hub: &Hub, event: EventBuilder) -> Delivery {
         let receipt = hub.broadcast(event).await.unwrap();
         let delivery = receipt.outcome().await.unwrap();
         if delivery.closed > 0 {
@@ -75,7 +75,7 @@ impl Sums {
     }
 
     /// Publishes until the socket takes no more, and then so many more that nothing is left to room.
-    async fn fill(&mut self, hub: &Hub, event: impl Fn(usize) -> Event) {
+    async fn fill(&mut self, hub: &Hub, event: impl Fn(usize) -> EventBuilder) {
         let mut in_vain = 0;
         while in_vain < MORE && self.closed.is_none() {
             let delivery = self.publish(hub, event(self.published)).await;
