@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use tokio::sync::Notify;
 
 use crate::{
-    ClientId, EventSink, GroupName, Subscribe,
+    ClientId, EventSink, GroupName, QueueSink, Subscribe,
     hand_over::{HandOver, Place},
     sync::{
         Mutex,
@@ -80,7 +80,7 @@ pub struct Connection {
     client: ClientId,
     attributes: Extensions,
     remote_addr: Option<IpAddr>,
-    sink: Arc<dyn EventSink>,
+    sink: Sink,
     pub(crate) membership: Mutex<Membership>,
     stage: AtomicU8,
     /// Where it stands, while that is off the fast path: see [`Stage`].
@@ -90,6 +90,13 @@ pub struct Connection {
     /// When a frame was last offered, in milliseconds of the hub's time.
     touched: AtomicU64,
     pub(crate) seat: AtomicUsize,
+}
+
+/// Where a connection's events go.
+enum Sink {
+    /// The library's own queue, which the hub's body reads.
+    Queue(Arc<QueueSink>),
+    Foreign(Arc<dyn EventSink>),
 }
 
 /// What presence tells of a connection, behind one lock so that it is told in order.
@@ -132,6 +139,18 @@ pub(crate) enum Stage {
     Ended,
 }
 
+impl From<u8> for Stage {
+    fn from(stage: u8) -> Self {
+        match stage {
+            0 => Self::Dormant,
+            1 => Self::Live,
+            2 => Self::CatchingUp,
+            3 => Self::Ahead,
+            _ => Self::Ended,
+        }
+    }
+}
+
 impl Stage {
     /// Whether it was activated and hasn't ended.
     pub(crate) const fn is_active(self) -> bool {
@@ -152,6 +171,19 @@ impl Connection {
     ///
     /// The hub does this itself; it is public for the tests of a registry.
     pub fn new(id: ConnectionId, subscribe: Subscribe, sink: Arc<dyn EventSink>) -> Self {
+        Self::on(id, subscribe, Sink::Foreign(sink))
+    }
+
+    /// As [`new`](Self::new), with a queue of the hub's own.
+    pub(crate) fn with_queue(
+        id: ConnectionId,
+        subscribe: Subscribe,
+        queue: Arc<QueueSink>,
+    ) -> Self {
+        Self::on(id, subscribe, Sink::Queue(queue))
+    }
+
+    fn on(id: ConnectionId, subscribe: Subscribe, sink: Sink) -> Self {
         let Subscribe {
             client,
             groups,
@@ -211,7 +243,18 @@ impl Connection {
     /// Where its events go.
     #[must_use]
     pub fn sink(&self) -> &dyn EventSink {
-        &*self.sink
+        match &self.sink {
+            Sink::Queue(queue) => &**queue,
+            Sink::Foreign(sink) => &**sink,
+        }
+    }
+
+    /// The queue, where it is the hub's own.
+    pub(crate) fn queue(&self) -> Option<&QueueSink> {
+        match &self.sink {
+            Sink::Queue(queue) => Some(queue),
+            Sink::Foreign(_) => None,
+        }
     }
 
     /// Whether it is live: it was activated, has caught up, and hasn't ended.
@@ -221,13 +264,7 @@ impl Connection {
     }
 
     pub(crate) fn stage(&self) -> Stage {
-        match self.stage.load(Ordering::Acquire) {
-            0 => Stage::Dormant,
-            1 => Stage::Live,
-            2 => Stage::CatchingUp,
-            3 => Stage::Ahead,
-            _ => Stage::Ended,
-        }
+        self.stage.load(Ordering::Acquire).into()
     }
 
     /// Waits until it has ended, without keeping it. Cancel safe.
@@ -283,14 +320,14 @@ impl Connection {
         .flatten()
     }
 
-    /// Ends it; `true` for whoever did.
-    pub(crate) fn end(&self) -> bool {
+    /// Ends it; for whoever did, how far it had come.
+    pub(crate) fn end(&self) -> Option<Stage> {
         let mut place = self.place.lock();
-        let first = self.stage.swap(Stage::Ended as u8, Ordering::AcqRel) != Stage::Ended as u8;
+        let before = Stage::from(self.stage.swap(Stage::Ended as u8, Ordering::AcqRel));
         let left = place.take();
         drop(place);
         drop(left);
-        first
+        Some(before).filter(|before| *before != Stage::Ended)
     }
 
     /// The groups whose places are given back now that it has ended.

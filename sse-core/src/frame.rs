@@ -1,14 +1,11 @@
-use std::{
-    fmt,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
 use crate::{
     ConflationKey, Event, EventId, EventName, Position,
     budget::{Budget, Charge},
+    sync::OnceLock,
     wire::Encoded,
 };
 
@@ -26,7 +23,7 @@ struct Inner {
     conflation_key: Option<ConflationKey>,
     notice: bool,
     /// What it costs while it waits, where somebody counts that.
-    charge: OnceLock<Box<Charge>>,
+    charge: OnceLock<Charge>,
 }
 
 impl Frame {
@@ -95,13 +92,12 @@ impl Frame {
     /// What waits of it from now on counts towards `budget`.
     pub(crate) fn charge_to(&self, budget: &Arc<Budget>) {
         if !self.is_notice() {
-            let charge = || Box::new(Charge::new(budget, self.len()));
-            self.0.charge.get_or_init(charge);
+            self.0.charge.get_or_init(|| Charge::new(budget));
         }
     }
 
     pub(crate) fn charge(&self) -> Option<&Charge> {
-        self.0.charge.get().map(|charge| &**charge)
+        self.0.charge.get()
     }
 }
 

@@ -15,7 +15,7 @@ use std::{
 
 use serde::Serialize;
 
-pub(crate) use self::waiting::{Entry, Gone, Held, Waiting};
+pub(crate) use self::waiting::{Entry, Gone, Held, Terms, Waiting};
 pub use self::{
     body::EventBody,
     context::SinkContext,
@@ -51,12 +51,6 @@ pub trait EventSink: Debug + Send + Sync + 'static {
 
     /// Whether it was closed, by either side.
     fn is_closed(&self) -> bool;
-
-    /// The queue that it is built around, if it is: what waits there counts towards the hub's
-    /// [byte budget](crate::HubBuilder::byte_budget), and gives way when that is used up.
-    fn queue(&self) -> Option<&QueueSink> {
-        None
-    }
 }
 
 #[deny(clippy::missing_trait_methods)]
@@ -83,10 +77,6 @@ impl<T: EventSink + ?Sized> EventSink for Arc<T> {
 
     fn is_closed(&self) -> bool {
         (**self).is_closed()
-    }
-
-    fn queue(&self) -> Option<&QueueSink> {
-        (**self).queue()
     }
 }
 
@@ -148,7 +138,8 @@ pub enum CloseReason {
     ClientGone,
     /// The application disconnected it; an EventSource will come back.
     Disconnected,
-    /// Its queue was full, and the policy is to disconnect.
+    /// Its queue was full, or it held the oldest waiting event when the byte budget was used up; and
+    /// the policy is to disconnect.
     Overflow,
     /// Its reader took nothing for too long while something waited.
     Stalled,

@@ -13,7 +13,7 @@ const RETRY: &[u8] = b"retry: ";
 const DATA: &[u8] = b"data: ";
 
 /// Room for an `id` line with any position.
-const ID_LINE: usize = ID.len() + Position::MAX_LEN + 1;
+pub(crate) const ID_LINE: usize = ID.len() + Position::MAX_LEN + 1;
 
 /// An event as it goes on the wire, but for the `id` line of a position, which only the ordered
 /// section knows. The buffer has room for that line in front, so that it can be filled in late

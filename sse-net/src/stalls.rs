@@ -200,6 +200,9 @@ impl<D: Buf> Buf for Piece<D> {
     }
 
     fn copy_to_bytes(&mut self, len: usize) -> Bytes {
+        if let Some(progress) = &self.progress {
+            progress.step();
+        }
         self.data.copy_to_bytes(len)
     }
 }

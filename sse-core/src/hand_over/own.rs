@@ -1,6 +1,6 @@
 use crate::{
     Frame, Offer, QueueLimits, WhenFull,
-    sink::{Entry, Gone, Held, Waiting},
+    sink::{Entry, Gone, Held, Terms, Waiting},
 };
 
 /// What was sent to a connection alone while it catches up, and found no room in its queue.
@@ -21,7 +21,11 @@ pub(crate) enum FirstOwn {
 impl Own {
     /// Keeps a frame until there is room.
     pub(crate) fn put_by(&mut self, frame: &Frame, limits: &QueueLimits, full: WhenFull) -> Offer {
-        self.0.offer(frame, limits, full, &mut Gone::new())
+        let terms = Terms {
+            limits: *limits,
+            counted: true,
+        };
+        self.0.offer(frame, &terms, full, &mut Gone::new())
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -164,9 +164,9 @@ impl Hub {
     /// Dropped midway, nothing is left behind.
     pub async fn subscribe(&self, subscribe: Subscribe) -> Result<Subscription, SubscribeError> {
         let last_event_id = subscribe.last_event_id.clone();
-        let queue = QueueSink::new(self.shared.core.queue, self.sink_context());
-        let sink: Arc<dyn EventSink> = Arc::<QueueSink>::clone(&queue);
-        let attached = self.attach(subscribe, sink).await?;
+        let queue = QueueSink::counted(self.shared.core.queue, self.sink_context());
+        let make = |id, subscribe| Connection::with_queue(id, subscribe, Arc::clone(&queue));
+        let attached = self.attach_new(subscribe, make).await?;
         Ok(Subscription {
             handle: attached.handle(),
             body: EventBody::new(queue, attached),
@@ -188,6 +188,15 @@ impl Hub {
         subscribe: Subscribe,
         sink: Arc<dyn EventSink>,
     ) -> Result<Attached, SubscribeError> {
+        let make = |id, subscribe| Connection::new(id, subscribe, sink);
+        self.attach_new(subscribe, make).await
+    }
+
+    async fn attach_new(
+        &self,
+        subscribe: Subscribe,
+        make: impl FnOnce(ConnectionId, Subscribe) -> Connection + Send,
+    ) -> Result<Attached, SubscribeError> {
         let core = &self.shared.core;
         let id = ConnectionId::random().map_err(SubscribeError::Random)?;
         core.check_open(id, subscribe.client())?;
@@ -197,7 +206,7 @@ impl Hub {
             .map_err(|_| SubscribeError::NoRuntime)?;
         let start = Start::of(&subscribe, core.history.is_some());
         let lifetime = subscribe.lifetime;
-        let connection = Arc::new(Connection::new(id, subscribe, sink));
+        let connection = Arc::new(make(id, subscribe));
         let taken = core.slots.take(&connection);
         taken.map_err(|reason| core.refusal(id, reason))?;
         let attached = Attached {

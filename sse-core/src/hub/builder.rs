@@ -47,10 +47,16 @@ impl HubBuilder {
     /// once, in however many of them it waits.
     ///
     /// Over it the connection that holds the oldest waiting event overflows by the
-    /// [policy](Self::overflow), and so on until what waits is within it: publishing neither waits
-    /// nor fails for it. It is at least [as large as an event](Self::max_event_bytes). What waits in
-    /// sinks of one's own counts where they are built around a [`QueueSink`](crate::QueueSink); what
-    /// a history keeps doesn't.
+    /// [policy](Self::overflow), and so on until what waits is within it, before the next event is
+    /// delivered: publishing neither waits nor fails for it. It is at least [as large as an
+    /// event](Self::max_event_bytes) with its id, and should be as large as what is published before
+    /// clients that keep up have read it: a batch waits for them as a whole.
+    ///
+    /// What counts are the bytes of events on the wire, in the queues of connections that
+    /// [`subscribe`](crate::Hub::subscribe): neither what a history keeps, nor a page that is being
+    /// replayed (up to 256 KiB a connection that catches up), nor what waits in sinks of one's own.
+    /// What gives way later is counted in [`Info`](crate::Info) and told to its client, but not in
+    /// the [`Delivery`](crate::Delivery) of the event, which was queued.
     pub fn byte_budget(mut self, bytes: impl Into<Option<usize>>) -> Self {
         self.config.byte_budget = bytes.into();
         self

@@ -149,7 +149,9 @@ impl<'a> CatchUp<'a> {
         // Nobody is told of gap after gap who doesn't read.
         self.room(1).await?;
         let mut wakes = Wakes::new(self.core);
-        if self.core.gap(&self.connection, gap, &mut wakes) == Switched::Ended {
+        let switched = self.core.gap(&self.connection, gap, &mut wakes);
+        self.core.relieve(&mut wakes);
+        if switched == Switched::Ended {
             return Err(Over);
         }
         Ok(Step::Further)

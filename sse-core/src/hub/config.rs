@@ -3,7 +3,9 @@ use std::{num::NonZeroUsize, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::Limits;
-use crate::{HistoryLimits, KeyMemory, NoticeConfig, QueueLimits, TrustedProxies, WhenFull};
+use crate::{
+    HistoryLimits, KeyMemory, NoticeConfig, QueueLimits, TrustedProxies, WhenFull, wire::ID_LINE,
+};
 
 /// A hub's settings, as they stand in a configuration file.
 ///
@@ -27,7 +29,8 @@ pub struct HubConfig {
     pub queue_bytes: usize,
     /// How many bytes of events wait in all queues together; no limit by default. An event counts
     /// once, in however many of them it waits. Over it the connection that holds the oldest waiting
-    /// event overflows, and so on until what waits is within it. At least `max_event_bytes`.
+    /// event overflows, and so on until what waits is within it. At least `max_event_bytes` and
+    /// 64 more.
     pub byte_budget: Option<usize>,
     /// What happens where a queue is full. By default the connection is closed where there is a
     /// history, so that its client comes back for what it missed, and the oldest event is dropped
@@ -229,7 +232,7 @@ impl HubConfig {
         }
         if self
             .byte_budget
-            .is_some_and(|bytes| bytes < self.max_event_bytes)
+            .is_some_and(|bytes| bytes < self.max_event_bytes.saturating_add(ID_LINE))
         {
             return Err(BuildError::OutOfOrder {
                 what: "max_event_bytes",

@@ -216,22 +216,22 @@ impl Core {
         reason: CloseReason,
         wakes: &mut Wakes,
     ) -> bool {
-        let first = {
+        let before = {
             // In one step: a hub that ends at the same time has its task wait for this one too.
             let mut leaving = self.leaving.lock();
-            let first = connection.end();
-            leaving.extend(first.then(|| connection.id()));
-            first
+            let before = connection.end();
+            leaving.extend(before.map(|_| connection.id()));
+            before
         };
         // A body that is gone frees what still waited for it.
-        if first || reason == CloseReason::ClientGone {
+        if before.is_some() || reason == CloseReason::ClientGone {
             guarded(connection, || connection.sink().close(reason));
             // One that has something to read is watched until it is gone.
-            if reason.discards() {
+            if reason.discards() || before == Some(Stage::Dormant) {
                 self.roster.remove(connection);
             }
         }
-        if !first {
+        if before.is_none() {
             return false;
         }
         self.slots
@@ -242,12 +242,12 @@ impl Core {
     }
 
     /// Throws away what still waits for the reader of a connection that has ended.
-    pub(super) fn give_up(&self, connection: &Arc<Connection>) {
+    pub(super) fn give_up(&self, connection: &Arc<Connection>, wakes: &mut Wakes) {
         self.roster.remove(connection);
-        let sink = connection.sink();
         // Of the reasons that discard what waits the nearest.
-        guarded(connection, || sink.close(CloseReason::Stalled));
-        guarded(connection, || sink.wake());
+        let close = || connection.sink().close(CloseReason::Stalled);
+        guarded(connection, close);
+        wakes.wake(connection);
     }
 
     /// Tells of an end, the hub's task among others, which takes the connection out of the registry.
@@ -305,21 +305,24 @@ impl Core {
     }
 
     pub(super) fn info(&self) -> Info {
-        let connections = self.roster.connections();
-        let waiting = connections.iter().filter_map(|c| Self::progress(c));
+        let all = self.roster.all();
+        let waiting = all.iter().filter_map(|c| Self::progress(c));
         let queued = waiting.map(|progress| progress.waiting as u64).sum();
+        let has_ended = |connection: &&Arc<Connection>| connection.stage() == Stage::Ended;
+        let ending = all.iter().filter(has_ended).count();
         let registry = self.registry.stats();
         let ended = self.counters.ended_by_reason();
         let uptime = self.clock.now().saturating_duration_since(self.started);
         Info {
-            connections: connections.len(),
+            connections: all.len() - ending,
+            ending,
             clients: registry.clients,
             groups: registry.groups,
             published: self.counters.published_by_mode(),
             delivered: self.sinks.delivered_total(),
             dropped: self.counters.dropped.get(),
             gave_way: self.counters.gave_way.get(),
-            waiting_bytes: self.budget.as_ref().map(|budget| budget.waiting() as u64),
+            waiting_bytes: self.budget.as_ref().map(|budget| budget.bytes() as u64),
             queued,
             reaped: ended.stalled + ended.unread,
             ended,

@@ -128,6 +128,8 @@ pub struct Ended {
 pub struct Info {
     /// Open connections.
     pub connections: usize,
+    /// Connections that have ended, and whose clients have something left to read.
+    pub ending: usize,
     /// Clients that have a connection.
     pub clients: usize,
     /// Groups that have a member.
@@ -138,7 +140,8 @@ pub struct Info {
     pub delivered: u64,
     /// Events dropped because a queue was full, or the byte budget used up.
     pub dropped: u64,
-    /// How often a connection overflowed because the byte budget was used up.
+    /// How often a connection overflowed because the byte budget was used up: each time it was closed,
+    /// or dropped an event.
     pub gave_way: u64,
     /// Bytes of events that wait in queues right now, each event counted once; none where there is no
     /// [byte budget](crate::HubBuilder::byte_budget).

@@ -178,28 +178,37 @@ impl Core {
             () = self.all_let_go(ended) => {}
             () = self.clock.sleep_until(deadline) => {}
         }
-        let mut drained = Drained::default();
+        let (mut drained, mut wakes) = (Drained::default(), Wakes::new(self));
         for connection in ended {
             match connection.let_go() {
                 LetGo::Clean => drained.clean += 1,
                 LetGo::Unread => drained.cut += 1,
                 LetGo::Not => {
                     drained.cut += 1;
-                    self.give_up(connection);
+                    self.give_up(connection, &mut wakes);
                 }
             }
         }
         drained
     }
 
-    /// Ends all connections, one after the other; adds those that hadn't ended before to `ended`.
+    /// Ends all connections, one after the other; adds those to `ended` that have something to read.
     async fn send_off(
         self: &Arc<Self>,
         drain: Drain,
         start: Instant,
         ended: &mut Vec<Arc<Connection>>,
     ) {
-        let leaving = self.roster.connections();
+        let (leaving, dormant): (Vec<_>, Vec<_>) = self
+            .roster
+            .connections()
+            .into_iter()
+            .partition(|connection| connection.stage().is_active());
+        // Who isn't active yet has nobody to tell.
+        for connection in &dormant {
+            let mut wakes = Wakes::new(self);
+            self.end(connection, CloseReason::Draining, &mut wakes);
+        }
         let over = drain.over.min(drain.deadline);
         let mut done = 0;
         while done < leaving.len() {
@@ -207,13 +216,13 @@ impl Core {
             let due = due_by(elapsed, over, leaving.len());
             for chunk in leaving[done..due].chunks(CHUNK) {
                 let mut wakes = Wakes::new(self);
-                // One that isn't active yet has nobody to tell.
-                let said_farewell = |connection: &&Arc<Connection>| {
-                    let was_active = connection.stage().is_active();
-                    self.send_away(connection, CloseReason::Draining, drain.retry, &mut wakes)
-                        && was_active
+                let has_to_read = |connection: &&Arc<Connection>| {
+                    let reason = CloseReason::Draining;
+                    // Or it has ended meanwhile.
+                    self.send_away(connection, reason, drain.retry, &mut wakes)
+                        || connection.let_go() == LetGo::Not
                 };
-                ended.extend(chunk.iter().filter(said_farewell).map(Arc::clone));
+                ended.extend(chunk.iter().filter(has_to_read).map(Arc::clone));
                 drop(wakes);
                 yield_now().await;
             }

@@ -9,7 +9,7 @@ use super::{
     core::{AGES, Core},
     wakes::Wakes,
 };
-use crate::{ClientId, CloseReason, NameError, Position, Scope, Target, sync::Mutex};
+use crate::{ClientId, CloseReason, Connection, NameError, Position, Scope, Target, sync::Mutex};
 
 /// How many clients a hub remembers that were ended for good. Beyond that those are forgotten first
 /// whose time is over first.
@@ -126,7 +126,7 @@ impl Core {
         let closed = self.sinks.notices().closed(&how.reason);
         let mut wakes = Wakes::new(self);
         let mut count = 0;
-        // Who is named and isn't active yet doesn't slip through: it asks inside the section.
+        // Who isn't active yet doesn't slip through: it asks inside the section.
         let section = self.section.lock();
         match target.scope() {
             Scope::Client(client) => self.finals.end(client, until, now),
@@ -135,22 +135,32 @@ impl Core {
                     self.finals.end(client, until, now);
                 }
             }
-            _ => {}
+            _ => {
+                for connection in self.roster.dormant() {
+                    if self.will_mean(target, &connection) {
+                        self.finals.end(connection.client(), until, now);
+                        count += usize::from(self.end(&connection, CloseReason::Final, &mut wakes));
+                    }
+                }
+            }
         }
         self.visit_active(target, &mut |connection, _| {
             self.finals.end(connection.client(), until, now);
             self.notify(connection, &closed, &mut wakes);
             count += usize::from(self.end(connection, CloseReason::Final, &mut wakes));
         });
-        // Nor does anybody whom the registry is still taking in.
-        for connection in self.roster.dormant() {
-            if self.viewer(&connection).sees(target, ANY) && target.admits(&connection) {
-                self.finals.end(connection.client(), until, now);
-                count += usize::from(self.end(&connection, CloseReason::Final, &mut wakes));
-            }
-        }
         drop(section);
         count
+    }
+
+    /// Whether `target` will mean a connection that the registry is still taking in.
+    fn will_mean(&self, target: &Target, connection: &Connection) -> bool {
+        let in_scope = match target.scope() {
+            Scope::Connection(id) => *id == connection.id(),
+            Scope::Matching(_) => true,
+            _ => self.viewer(connection).sees(target, ANY),
+        };
+        in_scope && target.admits(connection)
     }
 }
 

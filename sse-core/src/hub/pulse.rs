@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     CloseReason, Connection, ConnectionId, HeartbeatKind, Progress, RegistryError,
-    connection::Stage,
+    connection::{LetGo, Stage},
     foreign::{caught, caught_future},
     sync::{
         Mutex,
@@ -215,7 +215,7 @@ fn look_at(core: &Core, seat: &Seat, wakes: &mut Wakes) {
             return;
         }
         Stage::Ended => {
-            linger(core, seat, now);
+            linger(core, seat, now, wakes);
             return;
         }
         Stage::Live | Stage::CatchingUp | Stage::Ahead => {}
@@ -254,12 +254,16 @@ fn look_at(core: &Core, seat: &Seat, wakes: &mut Wakes) {
 
 /// A connection has ended whose transport still has it: what its reader is to read is kept for as
 /// long as it reads on.
-fn linger(core: &Core, seat: &Seat, now: u64) {
+fn linger(core: &Core, seat: &Seat, now: u64, wakes: &mut Wakes) {
     let (connection, mut watch) = (&seat.connection, seat.watch);
+    if connection.let_go() != LetGo::Not {
+        core.roster.remove(connection);
+        return;
+    }
     let progress = Core::progress(connection);
     if progress.is_none_or(|progress| watch.takes_nothing(core, progress, now)) {
         tracing::info!(connection = %connection.id(), client = ?connection.client(), "given up");
-        core.give_up(connection);
+        core.give_up(connection, wakes);
         return;
     }
     let check = due_after(now, Some(core.config.reap_check));

@@ -6,19 +6,20 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use super::{
-    core::{Core, guarded},
-    section::Section,
-    wakes::Wakes,
-};
-use crate::{Connection, Frame, WhenFull, budget::Charge, connection::Stage};
+use super::{core::Core, section::Section, wakes::Wakes};
+use crate::{Connection, Frame, QueueSink, WhenFull, budget::Budget, connection::Stage};
 
-/// Connections for which events wait, the one that holds the oldest first.
+/// Connections in whose queues events wait, the one that holds the oldest first.
 ///
-/// It is filled when it is needed and empty, and stays right meanwhile: what comes to wait later is
-/// younger than all that is in it.
+/// It is filled when it is needed and empty. Until it is empty again it says who is first, without
+/// being told of anything: what began to wait after it was filled is younger than all that counts
+/// here. A holder whose oldest event is as young as that has to wait for the next filling.
 #[derive(Debug, Default)]
-pub(super) struct Holders(BinaryHeap<Reverse<Holder>>);
+pub(super) struct Holders {
+    heap: BinaryHeap<Reverse<Holder>>,
+    /// The event that began to wait last before it was filled.
+    filled: u64,
+}
 
 #[derive(Debug)]
 struct Holder {
@@ -28,36 +29,47 @@ struct Holder {
 }
 
 impl Holders {
-    fn fill(&mut self, connections: &[Arc<Connection>]) {
-        self.0 = connections
-            .iter()
-            .filter_map(|connection| Holder::of(connection).map(Reverse))
-            .collect();
+    fn fill(&mut self, connections: &[Arc<Connection>], budget: &Budget) {
+        self.filled = budget.turn();
+        self.heap.extend(
+            connections
+                .iter()
+                .filter_map(|connection| Holder::of(connection).map(Reverse)),
+        );
     }
 
     /// Takes out the connection that holds the oldest event.
     fn next(&mut self) -> Option<Arc<Connection>> {
-        while let Some(Reverse(holder)) = self.0.pop() {
-            let connection = holder.connection.upgrade();
-            match connection.as_ref().and_then(Holder::of) {
-                // Its oldest has been read.
-                Some(now) if now.since > holder.since => self.0.push(Reverse(now)),
-                Some(_) => return connection,
-                None => {}
+        while let Some(Reverse(holder)) = self.heap.pop() {
+            let Some(connection) = holder.connection.upgrade() else {
+                continue;
+            };
+            match Holder::of(&connection) {
+                Some(now) if now.since == holder.since => return Some(connection),
+                // What was its oldest has been read.
+                now => self.put(now),
             }
         }
         None
     }
 
-    fn put(&mut self, connection: &Arc<Connection>) {
-        self.0.extend(Holder::of(connection).map(Reverse));
+    fn put(&mut self, holder: Option<Holder>) {
+        let holder = holder.filter(|holder| holder.since <= self.filled);
+        self.heap.extend(holder.map(Reverse));
+    }
+
+    /// Whoever is in it is kept no longer.
+    fn clear(&mut self) {
+        if !self.heap.is_empty() {
+            self.heap = BinaryHeap::new();
+        }
     }
 }
 
 impl Holder {
     /// None where nothing waits that could give way.
     fn of(connection: &Arc<Connection>) -> Option<Self> {
-        let queue = guarded(connection, || connection.sink().queue()?.oldest()).flatten();
+        let queue = connection.queue().and_then(QueueSink::oldest);
         let own = connection.catching_up(|it| it.own.oldest()).flatten();
         let since = queue.into_iter().chain(own).min()?;
         Some(Self {
@@ -105,17 +117,24 @@ impl Core {
     /// Has the connection that holds the oldest waiting event overflow, and so on, until what waits
     /// is within the budget. Inside the ordered section.
     pub(super) fn relieve_in(&self, section: &mut Section, wakes: &mut Wakes) {
+        let Some(budget) = &self.budget else {
+            return;
+        };
+        if budget.is_at_ease() {
+            section.holders.clear();
+        }
         let mut looked = false;
-        while self.is_over_budget() {
+        while budget.is_over() {
             if let Some(connection) = section.holders.next() {
-                self.give_way(&connection, wakes);
-                section.holders.put(&connection);
+                if self.give_way(&connection, wakes) {
+                    section.holders.put(Holder::of(&connection));
+                }
             } else if looked {
                 // What is left is about to be taken, or to be thrown away.
                 return;
             } else {
                 looked = true;
-                section.holders.fill(&self.roster.all());
+                section.holders.fill(&self.roster.all(), budget);
             }
         }
     }
@@ -123,27 +142,35 @@ impl Core {
     /// Whether more than the budget would wait if `frame` did.
     pub(super) fn is_beyond_budget(&self, frame: &Frame) -> bool {
         let charge = frame.charge();
-        charge.is_some_and(Charge::is_beyond_budget)
+        charge.is_some_and(|charge| charge.is_beyond_budget(frame.len()))
     }
 
     fn is_over_budget(&self) -> bool {
         self.budget.as_ref().is_some_and(|budget| budget.is_over())
     }
 
-    /// A connection overflows by the policy.
-    fn give_way(&self, connection: &Arc<Connection>, wakes: &mut Wakes) {
-        self.counters.gave_way.add(1);
-        match self.when_full {
-            WhenFull::Refuse if connection.stage() == Stage::Ended => self.give_up(connection),
-            WhenFull::Refuse => self.cut(connection, wakes),
+    /// A connection overflows by the policy; `false` if nothing was left to give way.
+    fn give_way(&self, connection: &Arc<Connection>, wakes: &mut Wakes) -> bool {
+        let gave = match self.when_full {
+            WhenFull::Refuse if connection.stage() == Stage::Ended => {
+                self.give_up(connection, wakes);
+                true
+            }
+            WhenFull::Refuse => {
+                self.cut(connection, wakes);
+                true
+            }
             full => {
-                let queue = || connection.sink().queue()?.give_way(full);
-                let dropped = guarded(connection, queue).flatten();
-                let dropped =
-                    dropped.or_else(|| connection.catching_up(|it| it.own.give_way(full))?);
+                let queue = connection.queue();
+                let dropped = queue
+                    .and_then(|queue| queue.give_way(full))
+                    .or_else(|| connection.catching_up(|it| it.own.give_way(full)).flatten());
                 self.counters.dropped.add(u64::from(dropped.is_some()));
                 wakes.wake(connection);
+                dropped.is_some()
             }
-        }
+        };
+        self.counters.gave_way.add(u64::from(gave));
+        gave
     }
 }

@@ -4,7 +4,7 @@ use slab::Slab;
 
 use crate::{
     Connection,
-    connection::Stage,
+    connection::{LetGo, Stage},
     sync::{Mutex, atomic::Ordering},
 };
 
@@ -104,17 +104,19 @@ impl Roster {
 
     /// Every connection that hasn't ended.
     pub(super) fn connections(&self) -> Vec<Arc<Connection>> {
-        self.those(|stage| stage != Stage::Ended)
+        self.those(|connection| connection.stage() != Stage::Ended)
     }
 
     /// Every connection that has ended with something left to read.
     pub(super) fn lingering(&self) -> Vec<Arc<Connection>> {
-        self.those(|stage| stage == Stage::Ended)
+        self.those(|connection| {
+            connection.stage() == Stage::Ended && connection.let_go() == LetGo::Not
+        })
     }
 
     /// Every connection that the registry is still taking in.
     pub(super) fn dormant(&self) -> Vec<Arc<Connection>> {
-        self.those(|stage| stage == Stage::Dormant)
+        self.those(|connection| connection.stage() == Stage::Dormant)
     }
 
     /// Every connection, those that have ended with something left to read among them.
@@ -122,11 +124,11 @@ impl Roster {
         self.those(|_| true)
     }
 
-    fn those(&self, are: impl Fn(Stage) -> bool) -> Vec<Arc<Connection>> {
+    fn those(&self, are: impl Fn(&Connection) -> bool) -> Vec<Arc<Connection>> {
         let state = self.state.lock();
         let connections = state.seats.iter().map(|(_, seat)| &seat.connection);
         connections
-            .filter(|connection| are(connection.stage()))
+            .filter(|connection| are(connection))
             .map(Arc::clone)
             .collect()
     }

@@ -8,7 +8,7 @@ use super::{
     wakes::Wakes,
 };
 use crate::{
-    CloseReason, Connection, Frame, Kept, Offer, Position, WhenFull,
+    CloseReason, Connection, Frame, Kept, Offer, Position, QueueSink, WhenFull,
     connection::Stage,
     hand_over::{Admit, Ahead, FirstOwn, Gap, Place, Standing, Then},
 };
@@ -116,8 +116,7 @@ impl Core {
     }
 
     /// Offers a frame to a sink that may have no room; then nothing happens. Beyond the byte budget
-    /// only an empty one has: who catches up makes nobody overflow, itself least of all, by what it
-    /// hasn't read yet.
+    /// only an empty queue has: who catches up doesn't overflow by what it hasn't read yet.
     pub(super) fn offer_room(
         &self,
         connection: &Arc<Connection>,
@@ -125,9 +124,7 @@ impl Core {
         wakes: &mut Wakes,
     ) -> Pushed {
         self.charge(frame);
-        if self.is_beyond_budget(frame)
-            && Self::progress(connection).is_some_and(|progress| progress.bytes > 0)
-        {
+        if connection.queue().is_some_and(QueueSink::has_events) && self.is_beyond_budget(frame) {
             return Pushed::NoRoom(WHEN_EMPTY);
         }
         let offer = || connection.sink().try_send(frame, WhenFull::Refuse);

@@ -5,12 +5,13 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use bytes::Bytes;
+
 use super::{
     CloseReason, EventSink, Offer, Progress, SinkContext, WhenFull,
-    waiting::{Entry, Gone, Held, Waiting},
+    waiting::{Entry, Gone, Held, Terms, Waiting},
 };
 use crate::{Frame, sync::Mutex};
-use bytes::Bytes;
 
 /// How much may leave a queue as one piece: several waiting frames are copied together up to
 /// here, so that they cost one write. A larger frame leaves alone, uncopied.
@@ -42,7 +43,7 @@ impl Default for QueueLimits {
 ///
 /// It has no buffer while it is empty, and holds a frame that waits alone inline.
 pub struct QueueSink {
-    limits: QueueLimits,
+    terms: Terms,
     context: SinkContext,
     state: Mutex<State>,
 }
@@ -61,8 +62,19 @@ impl QueueSink {
     /// An empty queue.
     #[must_use]
     pub fn new(limits: QueueLimits, context: SinkContext) -> Arc<Self> {
+        let counted = false;
+        Self::on(Terms { limits, counted }, context)
+    }
+
+    /// The queue of a connection that the hub knows to have one: what waits in it counts.
+    pub(crate) fn counted(limits: QueueLimits, context: SinkContext) -> Arc<Self> {
+        let counted = true;
+        Self::on(Terms { limits, counted }, context)
+    }
+
+    fn on(terms: Terms, context: SinkContext) -> Arc<Self> {
         Arc::new(Self {
-            limits,
+            terms,
             context,
             state: Mutex::default(),
         })
@@ -82,9 +94,11 @@ impl QueueSink {
                 state.wait_for_frames(cx);
                 return Poll::Pending;
             }
-            let taken = state.waiting.take(PIECE);
+            let mut taken = state.waiting.take(PIECE);
+            // Here, and not when they are freed: nobody else is to give way for them.
+            taken.release();
             state.taken += taken.len() as u64;
-            (taken, state.take_room_waiter(&self.limits))
+            (taken, state.take_room_waiter(&self.terms.limits))
         };
         if let Some(waker) = room {
             waker.wake();
@@ -95,7 +109,11 @@ impl QueueSink {
         Poll::Ready(Some(self.piece(taken)))
     }
 
-    /// Since when the oldest event waits: a number that grows, where the hub has a byte budget.
+    pub(crate) fn has_events(&self) -> bool {
+        self.state.lock().waiting.events() > 0
+    }
+
+    /// Since when the oldest event waits that counts towards the hub's byte budget.
     pub(crate) fn oldest(&self) -> Option<u64> {
         self.state.lock().waiting.oldest()
     }
@@ -150,14 +168,14 @@ impl EventSink for QueueSink {
         if state.closed.is_some() {
             return Offer::Closed;
         }
-        state.waiting.offer(frame, &self.limits, full, &mut gone)
+        state.waiting.offer(frame, &self.terms, full, &mut gone)
     }
 
     fn wake(&self) {
         let reader = {
             let mut state = self.state.lock();
             let reason = !state.waiting.is_empty() || state.closed.is_some();
-            let room = state.take_room_waiter(&self.limits);
+            let room = state.take_room_waiter(&self.terms.limits);
             (reason.then(|| state.reader.take()).flatten(), room)
         };
         for waker in [reader.0, reader.1].into_iter().flatten() {
@@ -170,7 +188,7 @@ impl EventSink for QueueSink {
         if state.closed.is_some() {
             return Poll::Ready(false);
         }
-        if state.waiting.fits(&self.limits, next) {
+        if state.waiting.fits(&self.terms.limits, next) {
             return Poll::Ready(true);
         }
         state.room = Some(Box::new((cx.waker().clone(), next)));
@@ -199,16 +217,12 @@ impl EventSink for QueueSink {
     fn is_closed(&self) -> bool {
         self.state.lock().closed.is_some()
     }
-
-    fn queue(&self) -> Option<&QueueSink> {
-        Some(self)
-    }
 }
 
 impl fmt::Debug for QueueSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("QueueSink")
-            .field("limits", &self.limits)
+            .field("limits", &self.terms.limits)
             .field("progress", &self.progress())
             .field("closed", &self.is_closed())
             .finish_non_exhaustive()

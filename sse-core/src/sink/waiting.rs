@@ -3,23 +3,43 @@ use std::{collections::VecDeque, ops::Deref};
 use smallvec::SmallVec;
 
 use super::{Offer, QueueLimits, WhenFull};
-use crate::{ConflationKey, Frame, budget::Charge};
+use crate::{ConflationKey, Frame};
 
 /// What was thrown away, to be freed outside of locks.
 pub(crate) type Gone = SmallVec<[Held; 2]>;
 
-/// A frame that waits, and counts towards the byte budget for as long.
+/// On which terms frames are taken in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    pub(crate) limits: QueueLimits,
+    /// Whether what waits counts towards the hub's byte budget, if there is one.
+    pub(crate) counted: bool,
+}
+
+/// A frame that waits.
 #[derive(Debug)]
 pub(crate) struct Held {
     frame: Frame,
-    /// Since when: a number that grows, where there is a budget.
+    /// Since when it counts towards the byte budget, in numbers of events that began to wait; 0 where
+    /// it doesn't.
     since: u64,
 }
 
 impl Held {
-    fn new(frame: Frame) -> Self {
-        let since = frame.charge().map_or(0, Charge::begin);
+    fn new(frame: Frame, counted: bool) -> Self {
+        let charge = frame.charge().filter(|_| counted);
+        let since = charge.map_or(0, |charge| charge.begin(frame.len()));
         Self { frame, since }
+    }
+
+    /// It doesn't wait any more.
+    fn release(&mut self) {
+        if self.since > 0
+            && let Some(charge) = self.frame.charge()
+        {
+            charge.end(self.frame.len());
+        }
+        self.since = 0;
     }
 }
 
@@ -33,9 +53,7 @@ impl Deref for Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if let Some(charge) = self.frame.charge() {
-            charge.end();
-        }
+        self.release();
     }
 }
 
@@ -127,19 +145,21 @@ impl Waiting {
 
     /// Whether a frame of `bytes` fits; one of any size does where no event waits.
     pub(crate) fn fits(&self, limits: &QueueLimits, bytes: usize) -> bool {
+        let sum = self.bytes.checked_add(bytes);
         self.events == 0
             || (self.events < limits.events.get()
-                && self.bytes.saturating_add(bytes) <= limits.bytes.get())
+                && sum.is_some_and(|sum| sum <= limits.bytes.get()))
     }
 
-    /// Takes a frame in; where it doesn't fit `limits`, what `full` says happens.
+    /// Takes a frame in; where it doesn't fit the limits, what `full` says happens.
     pub(crate) fn offer(
         &mut self,
         frame: &Frame,
-        limits: &QueueLimits,
+        terms: &Terms,
         full: WhenFull,
         gone: &mut Gone,
     ) -> Offer {
+        let limits = &terms.limits;
         let older = frame.conflation_key().and_then(|key| self.find(key));
         let fits = match older {
             // It takes that one's place, so only its size can be in the way.
@@ -168,7 +188,7 @@ impl Waiting {
             gone.push(oldest);
             dropped += 1;
         }
-        self.push(frame.clone());
+        self.push(frame.clone(), terms.counted);
         let offer = Offer::Queued {
             replaced: u32::from(replaced.is_some()),
             dropped,
@@ -192,7 +212,7 @@ impl Waiting {
         self.take(0).into_iter().next()
     }
 
-    pub(crate) fn push(&mut self, frame: Frame) {
+    fn push(&mut self, frame: Frame, counted: bool) {
         if frame.is_notice() && self.ends_with(&frame) {
             return;
         }
@@ -200,7 +220,7 @@ impl Waiting {
             self.events += 1;
             self.bytes += frame.len();
         }
-        self.push_entry(Entry::Frame(Held::new(frame)));
+        self.push_entry(Entry::Frame(Held::new(frame, counted)));
     }
 
     /// Notes at the end that a frame was dropped there.
@@ -271,9 +291,25 @@ impl Waiting {
         }
     }
 
-    /// Since when the oldest of the application's frames waits.
+    /// Since when the oldest frame waits that counts towards the byte budget.
     pub(crate) fn oldest(&self) -> Option<u64> {
-        self.iter().find_map(Entry::event).map(|held| held.since)
+        let since = self.iter().filter_map(Entry::event).map(|held| held.since);
+        since.filter(|since| *since > 0).next()
+    }
+
+    /// They count towards the byte budget no more.
+    pub(crate) fn release(&mut self) {
+        match &mut self.entries {
+            Entries::One(Entry::Frame(held)) => held.release(),
+            Entries::None | Entries::One(Entry::Gap(_)) => {}
+            Entries::Many(entries) => {
+                for entry in entries {
+                    if let Entry::Frame(held) = entry {
+                        held.release();
+                    }
+                }
+            }
+        }
     }
 
     /// Drops a frame though all fit: which one, `full` says.

@@ -1,11 +1,14 @@
 //! What waits in all queues together is bounded, and who reads slowest pays for it.
 
+use std::sync::Arc;
+
+use sse_core::*;
+
 use crate::support::{
     Reader, Seen, open,
     resuming::{head, queue, returning},
-    soon, text,
+    soon, subscribe, text, unread,
 };
-use sse_core::*;
 
 /// How large an event is here, and a little more: its id comes on top.
 const EVENT: usize = 1_000;
@@ -120,6 +123,39 @@ async fn fifty_stalled_clients_are_cut_and_the_healthy_one_gets_everything() {
 }
 
 #[tokio::test]
+async fn a_second_wave_of_stalled_clients_costs_the_others_nothing() {
+    for overflow in [
+        Overflow::Disconnect,
+        Overflow::DropOldest,
+        Overflow::DropNewest,
+    ] {
+        let hub = hub(overflow);
+        let mut healthy = open(&hub, "healthy", &[]).await;
+        let mut stalled = Vec::new();
+        for wave in 0..3 {
+            stalled.push(open(&hub, &format!("wave-{wave}"), &[]).await);
+            a_hundred(&hub, &mut healthy).await;
+        }
+        assert!(!healthy.ended, "{overflow:?}");
+        assert!(hub.info().gave_way >= 3);
+    }
+}
+
+#[tokio::test]
+async fn what_waits_in_a_sink_of_ones_own_neither_counts_nor_gives_way() {
+    let hub = hub(Overflow::Disconnect);
+    let limits = queue(1_000);
+    let mut healthy = open(&hub, "healthy", &[]).await;
+    let sink = QueueSink::new(limits, hub.sink_context());
+    let own = Arc::<QueueSink>::clone(&sink);
+    let attached = hub.attach(subscribe("own", &[]), own).await.unwrap();
+    a_hundred(&hub, &mut healthy).await;
+    assert_eq!(sink.progress().waiting, 101, "an opening event, and all");
+    assert_eq!((waiting(&hub), hub.info().gave_way), (0, 0));
+    drop(attached);
+}
+
+#[tokio::test]
 async fn the_oldest_are_dropped_and_that_is_told_where_they_stood() {
     let hub = hub(Overflow::DropOldest);
     let mut healthy = open(&hub, "healthy", &[]).await;
@@ -184,22 +220,13 @@ async fn those_who_catch_up_are_within_it_and_get_everything() {
     for client in 0..20 {
         stalled.push(returning(&hub, &format!("stalled-{client}"), &[], &position).await);
     }
-    let (mut seen, mut last) = (Vec::new(), position);
-    // It may be cut as others are; then it goes on from there.
+    // Who reads on isn't cut by what it hasn't read yet.
+    let mut healthy = returning(&hub, "healthy", &[], &position).await;
+    let mut seen = Vec::new();
     while seen.len() < 500 {
-        let mut healthy = returning(&hub, "healthy", &[], &last).await;
-        while let Some(events) = soon(healthy.next()).await {
-            assert!(waiting(&hub) <= ROOM + EVENT + 100, "{}", waiting(&hub));
-            seen.extend(numbers(&events).0);
-            last = events
-                .iter()
-                .rev()
-                .find_map(|seen| seen.id.clone())
-                .unwrap_or(last);
-            if seen.len() == 500 {
-                break;
-            }
-        }
+        let events = soon(healthy.next()).await.expect("it isn't cut");
+        assert!(waiting(&hub) <= ROOM + EVENT + 100, "{}", waiting(&hub));
+        seen.extend(numbers(&events).0);
     }
     assert_eq!(seen, (0..500).collect::<Vec<_>>());
     drop(stalled);
@@ -218,7 +245,8 @@ async fn nothing_counts_any_more_once_nothing_waits() {
         }));
         tasks.push(tokio::spawn(async move {
             for round in 0..20 {
-                let mut reader = open(&reader, &format!("{client}-{round}"), &[]).await;
+                let client = subscribe(&format!("{client}-{round}"), &[]);
+                let mut reader = unread(&reader, client).await;
                 for _ in 0..5 {
                     reader.seen();
                     tokio::task::yield_now().await;

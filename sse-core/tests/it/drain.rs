@@ -118,6 +118,28 @@ async fn who_was_ended_before_has_time_to_read_what_waited() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_ended_before_its_turn_has_time_too() {
+    let hub = Hub::builder().build().unwrap();
+    let mut streams = Vec::new();
+    for _ in 0..10 {
+        streams.push(unread(&hub, subscribe("ada", &[])).await);
+    }
+    let start = Instant::now();
+    let (ending, late) = (hub.clone(), sleep(SECOND * 5));
+    let reading = tokio::spawn(async move {
+        sleep(SECOND / 2).await;
+        ending.disconnect(&Target::everybody());
+        late.await;
+        for stream in streams {
+            to_the_end(stream, start).await;
+        }
+    });
+    assert_eq!(hub.shutdown(over(1)).await, drained(10, 0));
+    assert_eq!(start.elapsed().as_secs(), 5);
+    reading.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_reads_nothing_is_cut_off_at_the_deadline() {
     let hub = Hub::builder().build().unwrap();
     let stalled = unread(&hub, subscribe("bob", &[])).await;

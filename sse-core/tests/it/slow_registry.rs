@@ -10,8 +10,9 @@ use std::{
 
 use crate::support::{eventually, group, open, panic_quietly, pass, poll, settle, subscribe, text};
 use sse_core::{
-    Connection, ConnectionId, Final, GroupName, GroupRule, Hub, ManualClock, MemoryRegistry,
-    Registry, RegistryError, RegistryStats, SubscribeError, Target, async_trait,
+    ClientId, Connection, ConnectionId, Final, GroupName, GroupRule, Hub, ManualClock,
+    MemoryRegistry, Predicate, Registry, RegistryError, RegistryStats, SubscribeError, Target,
+    async_trait,
 };
 use tokio::sync::Semaphore;
 
@@ -212,19 +213,29 @@ async fn a_join_that_was_dropped_midway_is_told_when_it_is_asked_for_again() {
 
 #[tokio::test]
 async fn who_is_being_taken_in_does_not_slip_through_an_end_for_good() {
-    let (hub, registry, _clock) = hub(Slow {
-        inserts: Some(Semaphore::new(0)),
-        ..Slow::default()
-    });
-    let mut inside = Box::pin(hub.subscribe(subscribe("ada", &["g"])));
-    let mut outside = Box::pin(hub.subscribe(subscribe("bob", &["h"])));
-    assert!(poll(inside.as_mut()).is_pending() && poll(outside.as_mut()).is_pending());
-    let how = Final::lasting(Duration::from_secs(600));
-    assert_eq!(hub.disconnect_for_good(&Target::group(group("g")), how), 1);
-    registry.inserts.as_ref().unwrap().add_permits(2);
-    assert!(matches!(inside.await, Err(SubscribeError::Final)));
-    let _bob = outside.await.unwrap();
-    let again = hub.subscribe(subscribe("ada", &[])).await;
-    assert!(matches!(again, Err(SubscribeError::Final)));
-    eventually(|| registry.stats().connections == 1).await;
+    let is_ada = Predicate::new(|connection| connection.client().as_str() == "ada");
+    for target in [
+        Target::client(ClientId::new("ada").unwrap()),
+        Target::group(group("g")),
+        Target::matching(is_ada),
+        Target::everybody().except_client(ClientId::new("bob").unwrap()),
+    ] {
+        let (hub, registry, _clock) = hub(Slow {
+            inserts: Some(Semaphore::new(0)),
+            ..Slow::default()
+        });
+        let mut inside = Box::pin(hub.subscribe(subscribe("ada", &["g"])));
+        let mut outside = Box::pin(hub.subscribe(subscribe("bob", &["h"])));
+        assert!(poll(inside.as_mut()).is_pending() && poll(outside.as_mut()).is_pending());
+        hub.disconnect_for_good(&target, Final::lasting(Duration::from_secs(600)));
+        registry.inserts.as_ref().unwrap().add_permits(2);
+        assert!(
+            matches!(inside.await, Err(SubscribeError::Final)),
+            "{target:?}"
+        );
+        let _bob = outside.await.unwrap();
+        let again = hub.subscribe(subscribe("ada", &[])).await;
+        assert!(matches!(again, Err(SubscribeError::Final)), "{target:?}");
+        eventually(|| registry.stats().connections == 1).await;
+    }
 }

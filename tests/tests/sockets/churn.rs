@@ -88,6 +88,9 @@ async fn churn(time: Duration) {
     let mut sizes = Vec::new();
     for sample in 1..=SAMPLES {
         sleep((start + time * sample / SAMPLES).saturating_duration_since(Instant::now())).await;
+        if let Some(ended) = tasks.try_join_next() {
+            panic!("one stopped: {ended:?}");
+        }
         let size = Size::now();
         println!(
             "{:>5} s: {size:?} {}",
@@ -111,7 +114,19 @@ async fn churn(time: Duration) {
     println!("after: {after:?} (before: {before:?}) {}", told(&hub));
     let info = hub.info();
     assert_eq!((info.clients, info.groups, info.queued), (0, 0, 0));
-    assert_eq!(info.waiting_bytes, Some(0));
+    assert_eq!((info.waiting_bytes, info.ending), (Some(0), 0));
+    let ended = info.ended;
+    for (what, count) in [
+        ("delivered", info.delivered),
+        ("replayed", info.replayed),
+        ("resumed", info.resumes),
+        ("refused", info.refused),
+        ("left", ended.client_gone),
+        ("disconnected", ended.disconnected),
+        ("stalled or cut", ended.stalled + ended.overflow),
+    ] {
+        assert!(count > 0, "nobody was {what}: {info:?}");
+    }
     assert!(after.descriptors <= before.descriptors + 1, "{after:?}");
     let (first, second) = sizes[1..].split_at(sizes.len() / 2);
     let most = |sizes: &[Size]| sizes.iter().map(|size| size.kilobytes).max().unwrap();
@@ -134,6 +149,7 @@ async fn come_and_go(hub: &Hub, addr: SocketAddr, number: usize) {
         let set = |call: Call| call.receive_buffer(4096).header("last-event-id", &last);
         let opened = set(StreamClient::open(addr, &format!("/{client}")));
         let Ok(mut stream) = opened.timeout(Duration::from_secs(30)).try_open().await else {
+            sleep(Duration::from_millis(50)).await;
             continue;
         };
         for _ in 0..round % 50 {

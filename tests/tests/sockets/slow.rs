@@ -1,8 +1,13 @@
 //! What each policy leaves of what a client had no room for, to the last event, and how it is told.
 
-use std::{net::SocketAddr, num::NonZeroUsize, ops::Range, time::Duration};
+use std::{
+    net::SocketAddr,
+    num::NonZeroUsize,
+    ops::Range,
+    time::{Duration, Instant},
+};
 
-use sse_conformance::{Call, Dispatched, End, StreamClient};
+use sse_conformance::{Call, Dispatched, End, StreamClient, eventually};
 use sse_core::{Delivery, Event, EventBuilder, Hub, Overflow, QueueLimits};
 use tokio::time::sleep;
 
@@ -76,12 +81,16 @@ impl Sums {
 
     /// Publishes until the socket takes no more, and then so many more that nothing is left to room.
     async fn fill(&mut self, hub: &Hub, event: impl Fn(usize) -> EventBuilder) {
-        let mut in_vain = 0;
+        let (start, mut in_vain) = (Instant::now(), 0);
         while in_vain < MORE && self.closed.is_none() {
             let delivery = self.publish(hub, event(self.published)).await;
             let is_full = delivery.dropped > 0 || delivery.replaced > 0;
             in_vain = if is_full { in_vain + 1 } else { 0 };
             assert!(hub.info().queued <= QUEUE as u64 + 1, "{:?}", hub.info());
+            assert!(
+                start.elapsed() < Duration::from_secs(30),
+                "its socket never fills"
+            );
             // What the kernel has room for is written meanwhile.
             sleep(Duration::from_micros(200)).await;
         }
@@ -170,9 +179,8 @@ async fn the_newest_are_dropped(way: Way) {
         let read = read_to(&mut client, published, true).await;
         (client, read)
     });
-    while hub.info().queued > 0 {
-        sleep(Duration::from_millis(1)).await;
-    }
+    let patience = Duration::from_secs(30);
+    eventually("its queue is read", patience, || hub.info().queued == 0).await;
     sums.publish(&hub, event(published)).await;
     let (_client, (numbers, gaps)) = reading.await.unwrap();
     let missing: usize = gaps.iter().map(|gap| gap.dropped).sum();

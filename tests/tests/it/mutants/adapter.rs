@@ -58,6 +58,7 @@ faults! {
     HoldsEveryThirdEvent: R3 each_event_leaves_within_50_ms;
     HoldsEventsOverHttp2: R3 an_event_over_http_2_leaves_within_50_ms;
     WritesARawNewline: R4 nothing_can_be_injected
+        + a_refusal_is_an_event
         + the_body_is_the_cores_bytes
         + the_body_over_http_2_is_the_cores_bytes;
     LeavesCommentsOut: R4 the_body_is_the_cores_bytes
@@ -98,28 +99,27 @@ faults! {
     RefusesHttp10: R6 http_1_0_opens_a_stream
         + a_refusal_is_an_event
         + a_shutdown_ends_every_stream
-        + the_address_behind_a_trusted_proxy_is_known
-        + who_was_ended_for_good_gets_a_204
         + each_version_of_http_has_the_same_head
         + post_over_http_1_0_opens_a_stream
+        + the_address_behind_a_trusted_proxy_is_known
         + the_first_byte_leaves_at_once
         + the_first_byte_needs_no_opening_event
         + the_last_event_id_comes_from_the_header
         + the_last_event_id_comes_from_the_query
-        + the_peers_address_is_known;
+        + the_peers_address_is_known
+        + who_was_ended_for_good_gets_a_204;
     SpeaksNoHttp2: R6 http_2_opens_a_stream
-        + a_refusal_is_an_event
-        + a_shutdown_ends_every_stream
-        + the_address_behind_a_trusted_proxy_is_known
-        + who_was_ended_for_good_gets_a_204
         + a_closed_connection_of_http_2_is_noticed
         + a_disconnect_ends_a_stream_of_http_2
+        + a_refusal_is_an_event
         + a_reset_stream_of_http_2_is_noticed
+        + a_shutdown_ends_every_stream
         + an_event_over_http_2_leaves_within_50_ms
         + each_version_of_http_has_the_same_head
         + head_over_http_2_answers_the_head
         + head_registers_nothing
         + post_over_http_2_opens_a_stream
+        + the_address_behind_a_trusted_proxy_is_known
         + the_body_over_http_2_is_the_cores_bytes
         + the_first_byte_leaves_at_once
         + the_first_byte_needs_no_opening_event
@@ -127,7 +127,8 @@ faults! {
         + the_last_event_id_comes_from_the_query
         + the_peers_address_is_known
         + what_waits_comes_before_the_end
-        + who_stops_reading_over_http_2_is_not_read_for;
+        + who_stops_reading_over_http_2_is_not_read_for
+        + who_was_ended_for_good_gets_a_204;
     AnswersHeadBare: R7 head_answers_the_head
         + head_over_http_2_answers_the_head;
     RefusesHeadOverHttp2: R7 head_over_http_2_answers_the_head;
@@ -139,22 +140,26 @@ faults! {
     IgnoresTheHeader: R8 the_last_event_id_comes_from_the_header;
     IgnoresTheQuery: R8 the_last_event_id_comes_from_the_query;
     CleansNames: R9 a_name_that_is_not_valid_is_a_400;
-    RefusesInPlainText: R9 a_name_that_is_not_valid_is_a_400;
+    RefusesInPlainText: R9 a_name_that_is_not_valid_is_a_400
+        + a_refusal_of_others_is_a_status;
     DecodesTwice: R9 a_name_of_any_kind_arrives;
     ReadsAhead: R10 who_stops_reading_is_not_read_for;
     ReadsAheadOverHttp2: R10 who_stops_reading_over_http_2_is_not_read_for;
     CutsOff: R11 a_disconnect_ends_with_the_last_chunk
+        + a_disconnect_ends_a_stream_of_http_2
         + a_refusal_is_an_event
         + a_shutdown_ends_every_stream
-        + who_was_ended_for_good_gets_a_204
-        + a_disconnect_ends_a_stream_of_http_2
-        + what_waits_comes_before_the_end;
+        + the_address_behind_a_trusted_proxy_is_known
+        + what_waits_comes_before_the_end
+        + who_was_ended_for_good_gets_a_204;
     EndsAtOnce: R11 what_waits_comes_before_the_end;
-    TellsNoAddressOverHttp2: R12 the_peers_address_is_known;
-    TellsItsOwnAddress: R12 the_peers_address_is_known
+    TellsNoAddressOverHttp2: R12 the_peers_address_is_known
         + the_address_behind_a_trusted_proxy_is_known;
+    TellsItsOwnAddress: R12 the_peers_address_is_known;
     ForgetsWhatProxiesSay: R12 the_address_behind_a_trusted_proxy_is_known;
-    RefusesByStatus: R13 a_refusal_is_an_event;
+    RefusesByStatus: R13 a_refusal_is_an_event
+        + a_shutdown_ends_every_stream
+        + the_address_behind_a_trusted_proxy_is_known;
     RefusesAllByEvent: R13 a_refusal_of_others_is_a_status;
     ForgetsRetryAfter: R13 a_refusal_of_others_is_a_status;
     EndsForGoodWithA404: R14 who_was_ended_for_good_gets_a_204;
