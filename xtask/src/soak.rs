@@ -5,7 +5,9 @@
 //! do on nightly; it costs three quarters of the runs, and finds what only unsafe code does wrong,
 //! which the workspace forbids itself.
 
-use crate::{cargo_tool::CARGO_FUZZ, error::Error, step::Step};
+use xtask_tools::CARGO_FUZZ;
+
+use crate::{cargo_tool, error::Error, step::Step};
 
 /// How long each target is fuzzed unless told, in seconds.
 pub(crate) const DEFAULT_SECONDS: u32 = 60;
@@ -24,8 +26,8 @@ const TARGETS: &[&str] = &[
 /// and go. What is new to a target goes to `target/fuzz`, where the next run finds it; the corpus of
 /// the repository stays as it is.
 pub(crate) fn soak(seconds: u32) -> Result<(), Error> {
-    CARGO_FUZZ.install()?;
-    let fuzz = || CARGO_FUZZ.step("soak");
+    cargo_tool::install(CARGO_FUZZ)?;
+    let fuzz = || cargo_tool::step(CARGO_FUZZ, "soak");
     fuzz()?.words("build --sanitizer none").run()?;
     for target in TARGETS {
         Step::new("soak", "mkdir")

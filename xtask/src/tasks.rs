@@ -1,8 +1,9 @@
 //! What each command does, step by step.
 
+use xtask_tools::CARGO_DENY;
+
 use crate::{
-    cargo_tool::CARGO_DENY,
-    components, debian,
+    cargo_tool, components, debian,
     error::Error,
     npm,
     step::{Step, ask},
@@ -13,13 +14,13 @@ pub(crate) fn setup() -> Result<(), Error> {
     debian::install()?;
     components::install()?;
     npm::install()?;
-    CARGO_DENY.install()
+    cargo_tool::install(CARGO_DENY)
 }
 
 /// Checks everything that needs no test run, and changes nothing.
 pub(crate) fn check() -> Result<(), Error> {
     // Asked for first: a missing tool shows before the long steps.
-    let deny = CARGO_DENY.step("dependencies")?;
+    let deny = cargo_tool::step(CARGO_DENY, "dependencies")?;
     Step::cargo("format").words("fmt --all --check").run()?;
     Step::cargo("lints")
         .words("clippy --workspace --all-targets --all-features --locked -- -D warnings")
