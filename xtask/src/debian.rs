@@ -5,14 +5,15 @@ use crate::{
     step::{Step, ask},
 };
 
-/// A C compiler to build with; a browser and its driver, a plain client, and networks of their own,
-/// to test with.
+/// A C compiler to build with; two browsers and the driver of one (the other's is a cargo tool), a
+/// plain client, and networks of their own, to test with.
 const PACKAGES: &[&str] = &[
     "build-essential",
     "ca-certificates",
     "chromium",
     "chromium-driver",
     "curl",
+    "firefox-esr",
     "iproute2",
     "pkg-config",
 ];
@@ -107,7 +108,7 @@ mod tests {
     fn only_the_status_installed_counts() {
         let listing = "build-essential installed\nca-certificates installed\n\
                        chromium config-files\nchromium-driver not-installed\n\
-                       iproute2 installed\npkg-config installed\n";
+                       firefox-esr installed\niproute2 installed\npkg-config installed\n";
         assert_eq!(missing(listing), ["chromium", "chromium-driver", "curl"]);
     }
 

@@ -1,6 +1,6 @@
 //! What each command does, step by step.
 
-use xtask_tools::CARGO_DENY;
+use xtask_tools::{CARGO_DENY, GECKODRIVER};
 
 use crate::{
     cargo_tool, components, debian,
@@ -14,7 +14,8 @@ pub(crate) fn setup() -> Result<(), Error> {
     debian::install()?;
     components::install()?;
     npm::install()?;
-    cargo_tool::install(CARGO_DENY)
+    cargo_tool::install(CARGO_DENY)?;
+    cargo_tool::install(GECKODRIVER)
 }
 
 /// Checks everything that needs no test run, and changes nothing.

@@ -18,6 +18,12 @@ pub const CARGO_FUZZ: CargoTool = CargoTool {
     version: "0.13.2",
 };
 
+/// Drives Firefox. Debian has none.
+pub const GECKODRIVER: CargoTool = CargoTool {
+    name: "geckodriver",
+    version: "0.37.1",
+};
+
 /// A tool that `cargo install` builds.
 #[derive(Debug, Clone, Copy)]
 pub struct CargoTool {

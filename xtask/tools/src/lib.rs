@@ -4,4 +4,4 @@
 
 mod cargo_tool;
 
-pub use cargo_tool::{CARGO_DENY, CARGO_FUZZ, CargoTool};
+pub use cargo_tool::{CARGO_DENY, CARGO_FUZZ, CargoTool, GECKODRIVER};
