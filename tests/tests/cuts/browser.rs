@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use sse_browser::Browser;
+use sse_browser::{Browser, BrowserKind};
 use tokio::time::sleep;
 
 use crate::{cast::Member, ledger::Ledger};
@@ -16,7 +16,7 @@ pub(crate) async fn open(addr: SocketAddr, members: &[Member]) -> Browser {
     let query = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(streams)
         .finish();
-    Browser::open(&format!("http://{addr}/?{query}")).await
+    Browser::open(BrowserKind::Chromium, &format!("http://{addr}/?{query}")).await
 }
 
 /// Takes what the page has got to the ledger, for ever.

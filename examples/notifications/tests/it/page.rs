@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::frameworks::Framework;
 use serde_json::json;
-use sse_browser::Browser;
+use sse_browser::{Browser, BrowserKind};
 
 on_each_framework! {
     the_page_shows_the_three_send_modes,
@@ -26,7 +26,8 @@ async fn run(on: Framework, test: impl AsyncFnOnce(&Browser)) {
 /// The same, with these arguments for the server.
 async fn run_with(on: Framework, args: &[&str], test: impl AsyncFnOnce(&Browser)) {
     let server = on.start(args).await;
-    Browser::run(&format!("http://{}/?auto=0", server.addr), test).await;
+    let url = format!("http://{}/?auto=0", server.addr);
+    Browser::run(BrowserKind::Chromium, &url, test).await;
 }
 
 /// Opens a stream in the page, and waits until it is open.
@@ -243,6 +244,7 @@ async fn a_page_comes_back_to_a_server_that_restarts(on: Framework) {
     let mut server = on.start(&["--drain", "100ms"]).await;
     let port = server.addr.port().to_string();
     Browser::run(
+        BrowserKind::Chromium,
         &format!("http://{}/?auto=0", server.addr),
         async |browser| {
             connect(browser, "ada", "default").await;
