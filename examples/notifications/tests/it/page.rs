@@ -1,8 +1,10 @@
-//! The page in a real Chromium.
+//! The page in a real browser.
+
+mod ends;
 
 use std::path::{Path, PathBuf};
 
-use crate::frameworks::Framework;
+use crate::{frameworks::Framework, support::Server};
 use serde_json::json;
 use sse_browser::{Browser, BrowserKind};
 
@@ -12,22 +14,27 @@ on_each_framework! {
     a_disconnected_stream_comes_back_by_itself,
     a_stream_that_is_cut_gets_what_it_missed,
     what_is_missing_is_shown,
-    a_page_comes_back_to_a_server_that_restarts,
-    a_client_that_is_ended_for_good_gives_up_until_it_is_allowed,
-    a_page_that_is_refused_comes_back_by_itself,
-    a_page_that_is_replaced_stops,
 }
 
-/// Runs `test` on a new server's page, with no stream yet.
+/// Runs `test` on a new server's page in Chromium, with no stream yet.
 async fn run(on: Framework, test: impl AsyncFnOnce(&Browser)) {
-    run_with(on, &[], test).await;
+    run_with(on, BrowserKind::Chromium, &[], test).await;
 }
 
-/// The same, with these arguments for the server.
-async fn run_with(on: Framework, args: &[&str], test: impl AsyncFnOnce(&Browser)) {
+/// The same in this browser, with these arguments for the server.
+async fn run_with(
+    on: Framework,
+    kind: BrowserKind,
+    args: &[&str],
+    test: impl AsyncFnOnce(&Browser),
+) {
     let server = on.start(args).await;
-    let url = format!("http://{}/?auto=0", server.addr);
-    Browser::run(BrowserKind::Chromium, &url, test).await;
+    Browser::run(kind, &url(&server), test).await;
+}
+
+/// The page, with no stream yet.
+fn url(server: &Server) -> String {
+    format!("http://{}/?auto=0", server.addr)
 }
 
 /// Opens a stream in the page, and waits until it is open.
@@ -73,7 +80,8 @@ async fn cut(browser: &Browser, client: &str) {
 /// Leaves a picture for people to look at.
 async fn picture(browser: &Browser, name: &str, on: Framework) {
     let folder: &Path = env!("CARGO_TARGET_TMPDIR").as_ref();
-    let path: PathBuf = folder.join(format!("{name}-{}.png", on.0));
+    let kind = browser.kind();
+    let path: PathBuf = folder.join(format!("{name}-{}-{kind:?}.png", on.0));
     browser.picture(&path).await;
 }
 
@@ -219,126 +227,29 @@ async fn a_stream_that_is_cut_gets_what_it_missed(on: Framework) {
 }
 
 async fn what_is_missing_is_shown(on: Framework) {
-    run_with(on, &["--history", "1"], async |browser| {
-        connect(browser, "ada", "default").await;
-        send(browser, "broadcast", None, "before").await;
-        shows(browser, "ada", &["before"]).await;
-        cut(browser, "ada").await;
-        for _ in 0..3 {
-            browser.click("#send-button").await;
-        }
-        let resume = format!("{} .resume", card("ada"));
-        let caught_up = "Caught up after a gap: 1 replayed, 0 skipped";
-        browser.text_is(&resume, caught_up).await;
-        shows(browser, "ada", &["before", "before"]).await;
-        let gap = format!(r#"{} .entry[data-event="gap"] .entry-data"#, card("ada"));
-        let told = "Something is missing here: the server no longer keeps events that old.";
-        browser.text_is(&gap, told).await;
-        browser.text_is("#info-gaps", "1").await;
-        picture(browser, "page-gap", on).await;
-    })
-    .await;
-}
-
-async fn a_page_comes_back_to_a_server_that_restarts(on: Framework) {
-    let mut server = on.start(&["--drain", "100ms"]).await;
-    let port = server.addr.port().to_string();
-    Browser::run(
+    run_with(
+        on,
         BrowserKind::Chromium,
-        &format!("http://{}/?auto=0", server.addr),
+        &["--history", "1"],
         async |browser| {
             connect(browser, "ada", "default").await;
-            server.terminate();
-            server.process.wait().await.unwrap();
-            let away = format!(r#"{}[data-status="reconnecting"]"#, card("ada"));
-            browser.find(&away).await;
-            let _restarted = on.start(&["--port", &port]).await;
-            let open = format!(r#"{}[data-status="open"]"#, card("ada"));
-            browser.find(&open).await;
-            send(browser, "unicast", Some(("#send-client", "ada")), "back").await;
-            shows(browser, "ada", &["back"]).await;
-            picture(browser, "page-restarted", on).await;
+            send(browser, "broadcast", None, "before").await;
+            shows(browser, "ada", &["before"]).await;
+            cut(browser, "ada").await;
+            for _ in 0..3 {
+                browser.click("#send-button").await;
+            }
+            let resume = format!("{} .resume", card("ada"));
+            let caught_up = "Caught up after a gap: 1 replayed, 0 skipped";
+            browser.text_is(&resume, caught_up).await;
+            shows(browser, "ada", &["before", "before"]).await;
+            let gap = format!(r#"{} .entry[data-event="gap"] .entry-data"#, card("ada"));
+            let told = "Something is missing here: the server no longer keeps events that old.";
+            browser.text_is(&gap, told).await;
+            browser.text_is("#info-gaps", "1").await;
+            picture(browser, "page-gap", on).await;
         },
     )
-    .await;
-}
-
-async fn a_client_that_is_ended_for_good_gives_up_until_it_is_allowed(on: Framework) {
-    run(on, async |browser| {
-        connect(browser, "ada", "default").await;
-        let button = ".who [data-client='ada'] .disconnect-final";
-        browser.click(button).await;
-        let closed = format!(r#"{} .entry[data-event="closed"] .entry-data"#, card("ada"));
-        let told = "The server ended this client for good (disconnected)";
-        browser.text_is(&closed, told).await;
-        let gives_up = format!(r#"{}[data-status="closed"]"#, card("ada"));
-        browser.find(&gives_up).await;
-        picture(browser, "page-final", on).await;
-        browser
-            .click(&format!("{} .stream-allow", card("ada")))
-            .await;
-        let open = format!(r#"{}[data-status="open"]"#, card("ada"));
-        browser.find(&open).await;
-    })
-    .await;
-}
-
-async fn a_page_that_is_refused_comes_back_by_itself(on: Framework) {
-    run_with(on, &["--max-streams", "1"], async |browser| {
-        connect(browser, "ada", "default").await;
-        browser.fill("#connect-client", "bob").await;
-        browser.click("#connect-button").await;
-        let refused = format!(
-            r#"{} .entry[data-event="refused"] .entry-data"#,
-            card("bob")
-        );
-        browser.find(&refused).await;
-        let told = browser.texts(&refused).await;
-        let text = "The server takes no new stream now (connections) in ";
-        assert!(told[0].starts_with(text), "{told:?}");
-        picture(browser, "page-refused", on).await;
-        browser
-            .click(&format!("{} .stream-close", card("ada")))
-            .await;
-        let connected = format!(r#"{} .entry[data-event="connected"]"#, card("bob"));
-        browser.find(&connected).await;
-        let open = format!(r#"{}[data-status="open"]"#, card("bob"));
-        browser.find(&open).await;
-    })
-    .await;
-}
-
-async fn a_page_that_is_replaced_stops(on: Framework) {
-    let args = ["--max-streams-per-client", "1", "--over-client", "replace"];
-    run_with(on, &args, async |browser| {
-        connect(browser, "ada", "one").await;
-        browser.fill("#connect-client", "ada").await;
-        browser.fill("#connect-group", "two").await;
-        browser.click("#connect-button").await;
-        let of = |group: &str| format!(r#"{}[data-group="{group}"]"#, card("ada"));
-        let replaced = format!(r#"{} .entry[data-event="replaced"]"#, of("one"));
-        browser.find(&replaced).await;
-        browser
-            .find(&format!(r#"{}[data-status="closed"]"#, of("one")))
-            .await;
-        browser
-            .find(&format!(r#"{}[data-status="open"]"#, of("two")))
-            .await;
-        send(
-            browser,
-            "unicast",
-            Some(("#send-client", "ada")),
-            "one gets it",
-        )
-        .await;
-        let newest = format!(
-            r#"{} .entry[data-event="notification"] .entry-data"#,
-            of("two")
-        );
-        browser.texts_are(&newest, &["one gets it"]).await;
-        browser.text_is("#info-connections", "1").await;
-        picture(browser, "page-replaced", on).await;
-    })
     .await;
 }
 
