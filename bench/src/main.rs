@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod compare;
 mod load;
 mod process;
 mod serve;
@@ -27,6 +28,8 @@ enum Command {
     Serve(serve::Args),
     /// Load such a server, and print what came of it as JSON.
     Load(load::Args),
+    /// Run every scenario on every server, and write tables and pictures.
+    Compare(compare::Args),
 }
 
 fn main() -> ExitCode {
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), Box<dyn Error>> {
     match command {
         Command::Serve(args) => serve::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Load(args) => {
             let report = load::run(&args)?;
             writeln!(io::stdout(), "{}", serde_json::to_string(&report)?)?;

@@ -293,8 +293,8 @@ impl Waiting {
 
     /// Since when the oldest frame waits that counts towards the byte budget.
     pub(crate) fn oldest(&self) -> Option<u64> {
-        let since = self.iter().filter_map(Entry::event).map(|held| held.since);
-        since.filter(|since| *since > 0).next()
+        let mut since = self.iter().filter_map(Entry::event).map(|held| held.since);
+        since.find(|since| *since > 0)
     }
 
     /// They count towards the byte budget no more.
