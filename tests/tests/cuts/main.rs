@@ -4,6 +4,7 @@
 
 mod browser;
 mod cast;
+#[path = "../support/dice.rs"]
 mod dice;
 mod fate;
 mod ledger;
@@ -11,6 +12,7 @@ mod node;
 mod proxy;
 mod publish;
 mod rust_client;
+mod seed;
 mod server;
 mod trial;
 

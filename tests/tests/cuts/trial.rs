@@ -18,12 +18,12 @@ use tokio::task::JoinSet;
 use crate::{
     browser,
     cast::{Kind, Member, cast},
-    dice::{SEED, seed},
     ledger::{END, ITEM, Ledger, Verdict},
     node,
     proxy::{Proxy, Tally},
     publish::Publishing,
     rust_client,
+    seed::{SEED, seed},
     server::{Framework, serve},
 };
 

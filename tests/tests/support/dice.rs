@@ -1,21 +1,9 @@
 //! Random choices that a seed repeats.
 
 use std::{
-    env,
-    hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState},
+    hash::{DefaultHasher, Hash, Hasher},
     ops::RangeInclusive,
 };
-
-/// Names the seed of the next run.
-pub(crate) const SEED: &str = "SSE_CUTS_SEED";
-
-/// The seed that the environment names, or else a new one.
-pub(crate) fn seed() -> u64 {
-    match env::var(SEED) {
-        Ok(seed) => seed.parse().expect("a seed is a number"),
-        Err(_) => RandomState::new().hash_one(()),
-    }
-}
 
 /// Pseudo-random numbers (SplitMix64).
 #[derive(Debug)]
