@@ -1,8 +1,12 @@
 //! Many clients over real sockets, on each framework in each way of serving it.
 
+mod bystanders;
 mod churn;
 mod closes;
 mod dead;
+#[path = "../support/dice.rs"]
+mod dice;
+mod hostile;
 mod http_2;
 mod resume_storm;
 mod slow;

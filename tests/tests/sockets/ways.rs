@@ -19,6 +19,7 @@ use warp::Filter;
 
 /// By default.
 const REAP_AFTER: Duration = Duration::from_secs(90);
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
 
 pub(crate) const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -31,6 +32,12 @@ pub(crate) enum Way {
     /// `warp::serve`.
     Warp,
     WarpOnSseNet,
+}
+
+impl Way {
+    pub(crate) const fn is_on_sse_net(self) -> bool {
+        matches!(self, Self::PoemOnSseNet | Self::WarpOnSseNet)
+    }
 }
 
 /// Stamps a test for each way and case: an `async fn` that takes the way.
@@ -59,6 +66,12 @@ pub(crate) fn serve(hub: &Hub, way: Way) -> SocketAddr {
     serve_at(ANY_PORT, hub, way, REAP_AFTER)
 }
 
+/// The same; on the loop of `sse-net` a request's head has to come within a time.
+pub(crate) fn serve_heads_within(head_within: Duration, hub: &Hub, way: Way) -> SocketAddr {
+    let listener = sse_net::listen(ANY_PORT).unwrap();
+    serve_with(listener, hub, way, REAP_AFTER, head_within)
+}
+
 /// The same, at an address, with sockets that end after `reap_after`.
 pub(crate) fn serve_at(addr: SocketAddr, hub: &Hub, way: Way, reap_after: Duration) -> SocketAddr {
     let listener = sse_net::listen_with(addr, Tuning::for_reap_after(reap_after)).unwrap();
@@ -72,8 +85,21 @@ pub(crate) fn serve_on(
     way: Way,
     reap_after: Duration,
 ) -> SocketAddr {
+    serve_with(listener, hub, way, reap_after, HEAD_WITHIN)
+}
+
+fn serve_with(
+    listener: TcpListener,
+    hub: &Hub,
+    way: Way,
+    reap_after: Duration,
+    head_within: Duration,
+) -> SocketAddr {
     let addr = listener.local_addr().unwrap();
-    let server = |listener| Server::new(listener).reap_after(reap_after);
+    let server = |listener| {
+        let server = Server::new(listener).reap_after(reap_after);
+        server.header_read_timeout(head_within)
+    };
     match way {
         Way::Poem => drop(spawn(on_poem(listener, reap_after, poem_app(hub)))),
         Way::PoemOnSseNet => {

@@ -1,6 +1,8 @@
 //! What the kernel says.
 
-use std::{fs, net::SocketAddr};
+use std::{fs, net::SocketAddr, time::Duration};
+
+use rustix::time::{ClockId, clock_gettime};
 
 /// How many sockets this process has open.
 pub(crate) fn sockets() -> usize {
@@ -24,6 +26,11 @@ pub(crate) fn sockets_of(addr: SocketAddr) -> Vec<u64> {
     let held = rows.map(|row| row[4].split_once(':').unwrap().0.to_owned());
     held.map(|bytes| u64::from_str_radix(&bytes, 16).unwrap())
         .collect()
+}
+
+/// How long this process has been computing.
+pub(crate) fn computed() -> Duration {
+    clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap()
 }
 
 /// Listening, or only remembered (`TIME_WAIT`): include/net/tcp_states.h.
