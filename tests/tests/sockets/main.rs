@@ -8,6 +8,7 @@ mod dead;
 mod dice;
 mod hostile;
 mod http_2;
+mod kills;
 mod resume_storm;
 mod slow;
 mod tuning;

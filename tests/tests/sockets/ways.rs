@@ -61,7 +61,7 @@ macro_rules! each_way {
 }
 pub(crate) use each_way;
 
-/// Serves `/:client`, a stream of that client in a group, until the test ends.
+/// Serves `/:client`, a stream of that client in a group, and `/:client/:group`, until the test ends.
 pub(crate) fn serve(hub: &Hub, way: Way) -> SocketAddr {
     serve_at(ANY_PORT, hub, way, REAP_AFTER)
 }
@@ -133,19 +133,36 @@ async fn stream(
     sse.client(client).group("g").open(hub).await
 }
 
+#[handler]
+async fn stream_in(
+    sse: sse_poem::Sse,
+    Path((client, group)): Path<(String, String)>,
+    Data(hub): Data<&Hub>,
+) -> sse_poem::SseResponse {
+    sse.client(client).group(group).open(hub).await
+}
+
 fn poem_app(hub: &Hub) -> impl Endpoint + use<> {
-    let route = Route::new().at("/:client", get(stream).post(stream));
-    route.data(hub.clone())
+    Route::new()
+        .at("/:client", get(stream).post(stream))
+        .at("/:client/:group", get(stream_in))
+        .data(hub.clone())
 }
 
 fn warp_app(
     hub: &Hub,
 ) -> impl Filter<Extract = (SseResponse,), Error = warp::Rejection> + Clone + use<> {
     let hub = hub.clone();
-    warp::path!(String)
+    let in_a_group = warp::path!(String).map(|client| (client, "g".to_owned()));
+    let in_this_group = warp::path!(String / String).map(|client, group| (client, group));
+    in_a_group
+        .or(in_this_group)
+        .unify()
         .and(sse_warp::sse())
         .and(warp::any().map(move || hub.clone()))
-        .then(|client: String, sse: Sse, hub: Hub| async move {
-            sse.client(client).group("g").open(&hub).await
-        })
+        .then(
+            |(client, group): (String, String), sse: Sse, hub: Hub| async move {
+                sse.client(client).group(group).open(&hub).await
+            },
+        )
 }
