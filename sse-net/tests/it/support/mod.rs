@@ -105,6 +105,15 @@ impl App {
         streams.iter().filter(|sender| !sender.is_closed()).count()
     }
 
+    /// Sends a piece to each stream.
+    pub(crate) async fn push(&self, piece: &'static str) {
+        let streams = self.streams.lock().unwrap().clone();
+        for stream in streams {
+            // A stream that has ended takes none.
+            drop(stream.send(piece.into()).await);
+        }
+    }
+
     /// Ends all streams.
     pub(crate) fn end_streams(&self) {
         self.streams.lock().unwrap().clear();
