@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     net::SocketAddr,
     process::ExitCode,
     time::Duration,
@@ -61,10 +61,15 @@ fn list() -> Result<(), String> {
 
 async fn serve(args: &Args) -> Result<(), String> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .init();
+        .with_writer(io::stderr);
+    if io::stderr().is_terminal() {
+        log.init();
+    } else {
+        // What colours a terminal would only be in the way in a file.
+        log.with_ansi(false).init();
+    }
     let hub = args.hub().map_err(|error| error.to_string())?;
     let server = bind(SocketAddr::new(args.listen, args.port), args.reap_after)?;
     // What is left after the streams is an answer under way.
