@@ -90,7 +90,7 @@ impl Refusal {
     }
 
     pub(crate) fn answer(&self) -> Answer {
-        let error = json!({ "error": self.to_string() });
+        let error = json!({ "error": shortened(self.to_string()) });
         let mut answer = Answer::with_status(self.status(), &error);
         if let Self::MethodNotAllowed { allow } = self {
             let allow = HeaderValue::from_static(allow);
@@ -98,6 +98,16 @@ impl Refusal {
         }
         answer
     }
+}
+
+/// The text, or its beginning where it is too long: it may quote what the request said, all of it.
+fn shortened(mut text: String) -> String {
+    const LONGEST: usize = 400;
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push('…');
+    }
+    text
 }
 
 impl From<PublishError> for Refusal {
