@@ -7,6 +7,7 @@ mod api;
 mod api_refusals;
 mod cli;
 mod drain;
+mod hostile;
 mod page;
 mod same_bytes;
 mod support;

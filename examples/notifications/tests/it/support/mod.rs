@@ -1,10 +1,14 @@
 //! The server as a user starts it, for the tests.
 
-use std::{net::SocketAddr, process::Stdio};
+use std::{
+    net::SocketAddr,
+    process::Stdio,
+    sync::{Arc, Mutex},
+};
 
 use tokio::{
-    io::{AsyncBufReadExt, BufReader, Lines},
-    process::{Child, ChildStdout, Command},
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines},
+    process::{Child, ChildStderr, ChildStdout, Command},
 };
 
 /// A running server; it ends with the test.
@@ -17,7 +21,20 @@ pub(crate) struct Server {
 impl Server {
     /// Starts the server, on a free port unless `args` name one.
     pub(crate) async fn start(args: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_notifications"));
+        Self::start_as(program(), args).await
+    }
+
+    /// The same, logging all from `level` on.
+    pub(crate) async fn start_logging(level: &str, args: &[&str]) -> (Self, Log) {
+        let mut command = program();
+        command.env("RUST_LOG", level).env_remove("NO_COLOR");
+        command.stderr(Stdio::piped());
+        let mut server = Self::start_as(command, args).await;
+        let stderr = server.process.stderr.take().expect("it is piped");
+        (server, Log::of(stderr))
+    }
+
+    async fn start_as(mut command: Command, args: &[&str]) -> Self {
         if !args.contains(&"--port") {
             command.args(["--port", "0"]);
         }
@@ -49,6 +66,33 @@ impl Server {
     #[allow(dead_code, reason = "each test file uses a part of it")]
     pub(crate) async fn line(&mut self) -> Option<String> {
         self.lines.next_line().await.unwrap()
+    }
+}
+
+fn program() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_notifications"))
+}
+
+/// What a process has logged so far.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn of(mut stderr: ChildStderr) -> Self {
+        let log = Self::default();
+        let written = log.clone();
+        tokio::spawn(async move {
+            let mut piece = [0; 8_192];
+            while let Ok(len @ 1..) = stderr.read(&mut piece).await {
+                written.0.lock().unwrap().extend_from_slice(&piece[..len]);
+            }
+        });
+        log
+    }
+
+    /// It, unless it isn't even text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }
 
