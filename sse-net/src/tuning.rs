@@ -16,7 +16,8 @@ pub struct Tuning {
     pub keep_alive: Option<KeepAlive>,
     /// How many bytes the kernel holds that it couldn't send yet (`TCP_NOTSENT_LOWAT`); 16 KiB by
     /// default. It costs a reader that keeps up nothing, and of one that doesn't the hub knows that
-    /// much earlier. `None` for as much as fits the send buffer.
+    /// much earlier: about 50 KiB are held for it, rather than 4 MiB (`docs/evidence/tuning.md`). `None`
+    /// for as much as fits the send buffer.
     pub unsent: Option<u32>,
     /// How many bytes the kernel holds of what was sent and isn't acknowledged (`SO_SNDBUF`, of which
     /// Linux takes twice as much): the most that a connection has under way, so that it gets no more

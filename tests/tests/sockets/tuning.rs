@@ -12,7 +12,7 @@ use sse_net::{Tuning, listen_with};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 use crate::{
@@ -22,9 +22,10 @@ use crate::{
 };
 
 const KB: u32 = 1024;
-const EVENTS: usize = 50_000;
+const EVENTS: usize = 30_000;
 const STALLED: usize = 100;
 const ROUNDS: usize = 5;
+const PATIENCE: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "it only measures"]
@@ -89,7 +90,8 @@ async fn throughput(tuning: Tuning) -> u64 {
     let mut stream = open(addr, &first.position().unwrap().to_string()).await;
     let (mut buffer, mut bytes) = (vec![0; 256 * 1024], 0);
     while bytes < EVENTS * 1_000 {
-        let read = stream.read(&mut buffer).await.unwrap();
+        let read = timeout(PATIENCE, stream.read(&mut buffer)).await;
+        let read = read.expect("it goes on").unwrap();
         assert!(read > 0, "it was cut off");
         bytes += read;
     }
