@@ -4,6 +4,9 @@ use hdrhistogram::Histogram;
 
 use super::stream::Malformed;
 
+/// The longest delay that is told apart, in nanoseconds.
+const MINUTE: u64 = 60_000_000_000;
+
 /// What has come, and how late.
 #[derive(Debug)]
 pub(super) struct Tally {
@@ -26,7 +29,7 @@ impl Tally {
         let base = Instant::now();
         Self {
             base,
-            delays: Histogram::new(3).expect("three digits are few enough"),
+            delays: Histogram::new_with_bounds(1, MINUTE, 3).expect("the bounds are in order"),
             deliveries: 0,
             received: 0,
             last: base,

@@ -1,0 +1,103 @@
+//! Every server keeps the contract: the generator, which fails on what is lost, doubled or out of
+//! order, gets all that it is to get.
+
+use std::{
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_sse-bench");
+
+/// A server that ends with the test.
+struct Server {
+    process: Child,
+    port: String,
+}
+
+impl Server {
+    fn start(args: &[&str]) -> Self {
+        let free = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = free.local_addr().unwrap().port().to_string();
+        drop(free);
+        let mut command = Command::new(PROGRAM);
+        command.arg("serve").args(args).args(["--port", &port]);
+        let process = command.stdin(Stdio::null()).spawn().unwrap();
+        Self { process, port }
+    }
+
+    /// Loads it, with 50 connections; how many deliveries there were.
+    fn load(&self, args: &[&str]) -> u64 {
+        let pid = self.process.id().to_string();
+        let loaded = Command::new(PROGRAM)
+            .args(["load", "--port", &self.port, "--pid", &pid])
+            .args(["--connections", "50"])
+            .args(args)
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&loaded.stderr);
+        assert!(loaded.status.success(), "{args:?}: {error}");
+        let report: Value = serde_json::from_slice(&loaded.stdout).unwrap();
+        for figure in ["cpu_a_delivery", "delay_p50", "bytes_a_connection"] {
+            assert!(report[figure].as_f64().unwrap() > 0.0, "{figure}: {report}");
+        }
+        report["deliveries"].as_u64().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+const BASELINES: [&[&str]; 4] = [
+    &["--baseline", "poem"],
+    &["--baseline", "warp"],
+    &["--baseline", "axum"],
+    &["--baseline", "floor"],
+];
+
+fn ours() -> Vec<Vec<&'static str>> {
+    let mut all = Vec::new();
+    for framework in ["poem", "warp"] {
+        for serve_loop in ["own", "plain"] {
+            for history in ["on", "off"] {
+                let args = ["--framework", framework, "--loop", serve_loop];
+                all.push([&args[..], &["--history", history]].concat());
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn all_of_them_broadcast() {
+    let ours = ours();
+    for args in BASELINES.into_iter().chain(ours.iter().map(|args| &**args)) {
+        let server = Server::start(args);
+        let deliveries = server.load(&["--events", "40", "--publishers", "4"]);
+        assert_eq!(deliveries, 50 * 40, "{args:?}");
+    }
+}
+
+#[test]
+fn ours_know_groups_and_clients() {
+    for args in ours() {
+        let server = Server::start(&args);
+        assert_eq!(server.load(&["--events", "40", "--to", "group"]), 40 * 10);
+        assert_eq!(server.load(&["--events", "40", "--to", "client"]), 40);
+    }
+}
+
+#[test]
+fn who_comes_back_gets_what_was_missed() {
+    for framework in ["poem", "warp"] {
+        let server = Server::start(&["--framework", framework]);
+        let deliveries = server.load(&["--events", "40", "--resume"]);
+        assert_eq!(deliveries, 50 * 40, "{framework}");
+    }
+}
