@@ -1,11 +1,14 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
 
 use crate::{
     ConflationKey, Event, EventId, EventName, Position,
     budget::{Budget, Charge},
-    sync::OnceLock,
     wire::Encoded,
 };
 

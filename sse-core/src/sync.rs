@@ -15,7 +15,7 @@ pub(crate) use self::usual::*;
 #[cfg(not(shuttle))]
 mod usual {
     pub(crate) use parking_lot::{Mutex, RwLock};
-    pub(crate) use std::sync::{OnceLock, atomic};
+    pub(crate) use std::sync::atomic;
 
     pub(crate) mod task {
         pub(crate) use tokio::{

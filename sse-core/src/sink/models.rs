@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     Event, Frame,
+    budget::Budget,
     models::{check, check_all, texts, wait},
 };
 
@@ -233,4 +234,37 @@ fn what_was_dropped_adds_up_and_is_told() {
 #[test]
 fn what_gave_way_adds_up_and_is_told() {
     adds_up(DropOldest);
+}
+
+/// What waits in two queues counts until neither has it, whoever reads, drops or closes it when.
+#[test]
+fn nothing_counts_that_does_not_wait_any_more() {
+    check(|| {
+        let budget = Budget::new(1_000);
+        let limits = QueueLimits {
+            events: NonZeroUsize::new(2).unwrap(),
+            ..QueueLimits::default()
+        };
+        let queues = [0, 1].map(|_| QueueSink::counted(limits, SinkContext::default()));
+        let readers = [reader(&queues[0]), reader(&queues[1])];
+        let closer = thread::spawn({
+            let queue = Arc::clone(&queues[1]);
+            move || close(&queue, CloseReason::Overflow)
+        });
+        for text in ["a", "b", "c"] {
+            let frame = frame(text);
+            frame.charge_to(&budget);
+            for queue in &queues {
+                queue.try_send(&frame, DropOldest);
+                queue.wake();
+            }
+            drop(queues[0].give_way(DropOldest));
+        }
+        close(&queues[0], CloseReason::Disconnected);
+        closer.join().unwrap();
+        for reader in readers {
+            reader.join().unwrap();
+        }
+        assert_eq!((budget.bytes(), budget.is_over()), (0, false));
+    });
 }
