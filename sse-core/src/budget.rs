@@ -79,10 +79,14 @@ impl Charge {
         }
     }
 
-    /// Whether more than the budget would wait if an event of so many bytes did.
-    pub(crate) fn is_beyond_budget(&self, bytes: usize) -> bool {
+    /// Whether more than half of the budget would wait if an event of so many bytes did.
+    pub(crate) fn is_beyond_half(&self, bytes: usize) -> bool {
         let waits = self.queues.load(Ordering::Relaxed) > 0;
         let more = if waits { 0 } else { bytes };
-        self.budget.bytes().saturating_add(more) > self.budget.most
+        self.budget.bytes().saturating_add(more) > self.budget.most / 2
+    }
+
+    pub(crate) fn is_of(&self, budget: &Arc<Budget>) -> bool {
+        Arc::ptr_eq(&self.budget, budget)
     }
 }

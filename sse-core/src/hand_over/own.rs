@@ -1,5 +1,5 @@
 use crate::{
-    Frame, Offer, QueueLimits, WhenFull,
+    Frame, Offer, WhenFull,
     sink::{Entry, Gone, Held, Terms, Waiting},
 };
 
@@ -20,12 +20,8 @@ pub(crate) enum FirstOwn {
 
 impl Own {
     /// Keeps a frame until there is room.
-    pub(crate) fn put_by(&mut self, frame: &Frame, limits: &QueueLimits, full: WhenFull) -> Offer {
-        let terms = Terms {
-            limits: *limits,
-            counted: true,
-        };
-        self.0.offer(frame, &terms, full, &mut Gone::new())
+    pub(crate) fn put_by(&mut self, frame: &Frame, terms: &Terms, full: WhenFull) -> Offer {
+        self.0.offer(frame, terms, full, &mut Gone::new())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -40,9 +36,9 @@ impl Own {
         })
     }
 
-    /// Since when the oldest waits: a number that grows, where there is a byte budget.
-    pub(crate) fn oldest(&self) -> Option<u64> {
-        self.0.oldest()
+    /// Since when the oldest and the newest wait that count towards the byte budget.
+    pub(crate) fn ages(&self) -> Option<(u64, u64)> {
+        self.0.ages()
     }
 
     /// Drops one: which, `full` says.

@@ -89,7 +89,8 @@ impl Viewer {
         in_scope && !left_out && target.group_within().is_none_or(within)
     }
 
-    fn is_in(&self, group: &GroupName, position: Position) -> bool {
+    /// Whether it was in `group`, or in one whose members get its events, at `position`.
+    pub(crate) fn is_in(&self, group: &GroupName, position: Position) -> bool {
         let mut memberships = self.memberships.iter();
         memberships.any(|own| own.holds_at(position) && self.rule.covers(&own.group, group))
     }

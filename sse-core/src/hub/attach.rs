@@ -139,8 +139,10 @@ impl Drop for Attached {
         match self.core.upgrade() {
             Some(core) => {
                 let mut wakes = Wakes::new(&core);
-                let took_all = Core::progress(&self.connection).is_some_and(|it| it.waiting == 0);
-                let clean = took_all && self.connection.stage() == Stage::Ended;
+                // In this order: what is told at the end is queued before it.
+                let has_ended = self.connection.stage() == Stage::Ended;
+                let progress = Core::progress(&self.connection);
+                let clean = has_ended && progress.is_some_and(|it| it.waiting == 0);
                 self.note_let_go(if clean { LetGo::Clean } else { LetGo::Unread });
                 core.end(&self.connection, CloseReason::ClientGone, &mut wakes);
             }
@@ -164,7 +166,7 @@ impl Hub {
     /// Dropped midway, nothing is left behind.
     pub async fn subscribe(&self, subscribe: Subscribe) -> Result<Subscription, SubscribeError> {
         let last_event_id = subscribe.last_event_id.clone();
-        let queue = QueueSink::counted(self.shared.core.queue, self.sink_context());
+        let queue = QueueSink::on(self.shared.core.queue_terms(), self.sink_context());
         let make = |id, subscribe| Connection::with_queue(id, subscribe, Arc::clone(&queue));
         let attached = self.attach_new(subscribe, make).await?;
         Ok(Subscription {

@@ -54,7 +54,9 @@ impl HubBuilder {
     ///
     /// What counts are the bytes of events on the wire, in the queues of connections that
     /// [`subscribe`](crate::Hub::subscribe): neither what a history keeps, nor a page that is being
-    /// replayed (up to 256 KiB a connection that catches up), nor what waits in sinks of one's own.
+    /// replayed (up to 256 KiB a connection that catches up) or a fresh state before there is room for
+    /// it, nor what waits in sinks of one's own, nor frames that are another hub's too. What is
+    /// replayed takes up to half of it.
     /// What gives way later is counted in [`Info`](crate::Info) and told to its client, but not in
     /// the [`Delivery`](crate::Delivery) of the event, which was queued.
     pub fn byte_budget(mut self, bytes: impl Into<Option<usize>>) -> Self {

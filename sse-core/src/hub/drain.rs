@@ -1,4 +1,5 @@
 use std::{
+    collections::HashSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::{
     CloseReason, Connection,
-    connection::LetGo,
+    connection::{LetGo, Stage},
     foreign::caught_future,
     sync::{
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -81,7 +82,6 @@ pub(super) struct Farewell {
 /// How far a shutdown has come, also if it was dropped midway.
 #[derive(Debug, Default)]
 struct Progress {
-    begun: bool,
     /// The connections that it has ended, and those that had ended before and had something to read.
     ended: Vec<Arc<Connection>>,
     /// What it came to, once it is over.
@@ -116,10 +116,6 @@ impl Hub {
             return drained;
         }
         core.refuse_from_now_on(drain.retry);
-        if !progress.begun {
-            progress.begun = true;
-            progress.ended = core.roster.lingering();
-        }
         let done = core.drain(drain, &mut progress.ended).await;
         let router = caught_future(self.shared.router.shutdown());
         tokio::select! {
@@ -199,15 +195,21 @@ impl Core {
         start: Instant,
         ended: &mut Vec<Arc<Connection>>,
     ) {
-        let (leaving, dormant): (Vec<_>, Vec<_>) = self
-            .roster
-            .connections()
-            .into_iter()
-            .partition(|connection| connection.stage().is_active());
-        // Who isn't active yet has nobody to tell.
-        for connection in &dormant {
-            let mut wakes = Wakes::new(self);
-            self.end(connection, CloseReason::Draining, &mut wakes);
+        let mut leaving = Vec::new();
+        let known: HashSet<_> = ended.iter().map(|connection| connection.id()).collect();
+        for connection in self.roster.all() {
+            match connection.stage() {
+                Stage::Live | Stage::CatchingUp | Stage::Ahead => leaving.push(connection),
+                // Who isn't active yet has nobody to tell.
+                Stage::Dormant => {
+                    let mut wakes = Wakes::new(self);
+                    self.end(&connection, CloseReason::Draining, &mut wakes);
+                }
+                Stage::Ended if connection.let_go() != LetGo::Not => {}
+                Stage::Ended => {
+                    ended.extend((!known.contains(&connection.id())).then_some(connection))
+                }
+            }
         }
         let over = drain.over.min(drain.deadline);
         let mut done = 0;
@@ -218,9 +220,9 @@ impl Core {
                 let mut wakes = Wakes::new(self);
                 let has_to_read = |connection: &&Arc<Connection>| {
                     let reason = CloseReason::Draining;
-                    // Or it has ended meanwhile.
+                    // Or it has ended meanwhile, with something left to read.
                     self.send_away(connection, reason, drain.retry, &mut wakes)
-                        || connection.let_go() == LetGo::Not
+                        || self.roster.has(connection)
                 };
                 ended.extend(chunk.iter().filter(has_to_read).map(Arc::clone));
                 drop(wakes);

@@ -155,12 +155,14 @@ impl Core {
 
     /// Whether `target` will mean a connection that the registry is still taking in.
     fn will_mean(&self, target: &Target, connection: &Connection) -> bool {
+        let viewer = self.viewer(connection);
         let in_scope = match target.scope() {
             Scope::Connection(id) => *id == connection.id(),
             Scope::Matching(_) => true,
-            _ => self.viewer(connection).sees(target, ANY),
+            _ => viewer.sees(target, ANY),
         };
-        in_scope && target.admits(connection)
+        let mut within = target.group_within().into_iter();
+        in_scope && within.all(|group| viewer.is_in(group, ANY)) && target.admits(connection)
     }
 }
 

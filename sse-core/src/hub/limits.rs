@@ -12,7 +12,8 @@ use crate::{ClientId, CloseReason, Connection, GroupName, sync::Mutex};
 
 /// How many connections a hub takes. What is `None` has no limit, and isn't counted.
 ///
-/// A slot is free again in the same step in which its connection ends, however it ends.
+/// A slot is free again in the same step in which its connection ends, however it ends: what a client
+/// has left to read of it, for up to `reap_after` at a time, has none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]

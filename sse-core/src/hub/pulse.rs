@@ -221,19 +221,23 @@ fn look_at(core: &Core, seat: &Seat, wakes: &mut Wakes) {
         Stage::Live | Stage::CatchingUp | Stage::Ahead => {}
     }
     let progress = Core::progress(connection).filter(|_| !Core::is_sink_closed(connection));
-    let Some(progress) = progress else {
-        core.end(connection, CloseReason::SinkFailed, wakes);
+    let over = match progress {
+        None => Some(CloseReason::SinkFailed),
+        Some(progress) => watch.reap(core, connection, progress, now),
+    };
+    let over = over.or_else(|| (now >= watch.expires).then_some(CloseReason::Expired));
+    let (Some(progress), None) = (progress, over) else {
+        end(
+            core,
+            connection,
+            over.unwrap_or(CloseReason::SinkFailed),
+            wakes,
+        );
+        // It may have something left to read.
+        let check = due_after(now, Some(core.config.reap_check));
+        core.roster.put_back(seat, watch, check);
         return;
     };
-    if let Some(reason) = watch.reap(core, connection, progress, now) {
-        tracing::info!(connection = %connection.id(), client = ?connection.client(), %reason, "reaped");
-        core.end(connection, reason, wakes);
-        return;
-    }
-    if now >= watch.expires {
-        core.send_away(connection, CloseReason::Expired, COME_BACK, wakes);
-        return;
-    }
     // A heartbeat never waits behind something: then there is something to read already.
     let idle = progress.waiting == 0;
     if now >= watch.heartbeat_due(core, connection) {
@@ -250,6 +254,18 @@ fn look_at(core: &Core, seat: &Seat, wakes: &mut Wakes) {
     }
     core.roster
         .put_back(seat, watch, watch.due(core, connection, now));
+}
+
+/// Ends a connection whose time is over.
+fn end(core: &Core, connection: &Arc<Connection>, reason: CloseReason, wakes: &mut Wakes) {
+    if matches!(reason, CloseReason::Stalled | CloseReason::Unread) {
+        tracing::info!(connection = %connection.id(), client = ?connection.client(), %reason, "reaped");
+    }
+    if reason == CloseReason::Expired {
+        core.send_away(connection, reason, COME_BACK, wakes);
+    } else {
+        core.end(connection, reason, wakes);
+    }
 }
 
 /// A connection has ended whose transport still has it: what its reader is to read is kept for as

@@ -7,7 +7,9 @@ use std::{
 };
 
 use super::{core::Core, section::Section, wakes::Wakes};
-use crate::{Connection, Frame, QueueSink, WhenFull, budget::Budget, connection::Stage};
+use crate::{
+    Connection, Frame, QueueSink, WhenFull, budget::Budget, connection::Stage, sink::Terms,
+};
 
 /// Connections in whose queues events wait, the one that holds the oldest first.
 ///
@@ -23,19 +25,18 @@ pub(super) struct Holders {
 
 #[derive(Debug)]
 struct Holder {
-    /// Since when its oldest event waits.
+    /// Since when its oldest event waits, and its newest.
     since: u64,
+    newest: u64,
     connection: Weak<Connection>,
 }
 
 impl Holders {
     fn fill(&mut self, connections: &[Arc<Connection>], budget: &Budget) {
         self.filled = budget.turn();
-        self.heap.extend(
-            connections
-                .iter()
-                .filter_map(|connection| Holder::of(connection).map(Reverse)),
-        );
+        for connection in connections {
+            self.put(Holder::of(connection));
+        }
     }
 
     /// Takes out the connection that holds the oldest event.
@@ -45,8 +46,8 @@ impl Holders {
                 continue;
             };
             match Holder::of(&connection) {
-                Some(now) if now.since == holder.since => return Some(connection),
-                // What was its oldest has been read.
+                Some(now) if now == holder => return Some(connection),
+                // Something has been read, or came.
                 now => self.put(now),
             }
         }
@@ -69,11 +70,13 @@ impl Holders {
 impl Holder {
     /// None where nothing waits that could give way.
     fn of(connection: &Arc<Connection>) -> Option<Self> {
-        let queue = connection.queue().and_then(QueueSink::oldest);
-        let own = connection.catching_up(|it| it.own.oldest()).flatten();
-        let since = queue.into_iter().chain(own).min()?;
+        let queue = connection.queue().and_then(QueueSink::ages);
+        let own = connection.catching_up(|it| it.own.ages()).flatten();
+        let ages = queue.into_iter().chain(own);
+        let (since, newest) = ages.reduce(|one, two| (one.0.min(two.0), one.1.max(two.1)))?;
         Some(Self {
             since,
+            newest,
             connection: Arc::downgrade(connection),
         })
     }
@@ -81,7 +84,7 @@ impl Holder {
 
 impl PartialEq for Holder {
     fn eq(&self, other: &Self) -> bool {
-        self.since == other.since
+        self.cmp(other).is_eq()
     }
 }
 
@@ -95,7 +98,10 @@ impl PartialOrd for Holder {
 
 impl Ord for Holder {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.since.cmp(&other.since)
+        // Of those who hold the same, whoever also holds the newest: where that is what is dropped,
+        // all lose it before anybody loses more.
+        let newest = || self.newest.cmp(&other.newest).reverse();
+        self.since.cmp(&other.since).then_with(newest)
     }
 }
 
@@ -104,6 +110,14 @@ impl Core {
     pub(super) fn charge(&self, frame: &Frame) {
         if let Some(budget) = &self.budget {
             frame.charge_to(budget);
+        }
+    }
+
+    /// On which terms a connection's queue takes events.
+    pub(super) fn queue_terms(&self) -> Terms {
+        Terms {
+            limits: self.queue,
+            budget: self.budget.clone(),
         }
     }
 
@@ -120,7 +134,8 @@ impl Core {
         let Some(budget) = &self.budget else {
             return;
         };
-        if budget.is_at_ease() {
+        // Where the newest is dropped, who holds it counts, and that is another event each time.
+        if budget.is_at_ease() || self.when_full == WhenFull::DropThis {
             section.holders.clear();
         }
         let mut looked = false;
@@ -139,10 +154,10 @@ impl Core {
         }
     }
 
-    /// Whether more than the budget would wait if `frame` did.
-    pub(super) fn is_beyond_budget(&self, frame: &Frame) -> bool {
+    /// Whether more than half of the budget would wait if `frame` did.
+    pub(super) fn is_beyond_half(&self, frame: &Frame) -> bool {
         let charge = frame.charge();
-        charge.is_some_and(|charge| charge.is_beyond_budget(frame.len()))
+        charge.is_some_and(|charge| charge.is_beyond_half(frame.len()))
     }
 
     fn is_over_budget(&self) -> bool {

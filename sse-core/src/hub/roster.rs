@@ -4,7 +4,7 @@ use slab::Slab;
 
 use crate::{
     Connection,
-    connection::{LetGo, Stage},
+    connection::Stage,
     sync::{Mutex, atomic::Ordering},
 };
 
@@ -102,16 +102,16 @@ impl Roster {
         found
     }
 
+    /// Whether a connection is in it: also one that has ended, as long as it has something to read.
+    pub(super) fn has(&self, connection: &Arc<Connection>) -> bool {
+        let mut state = self.state.lock();
+        let key = connection.seat.load(Ordering::Relaxed);
+        state.seat_of(key, connection).is_some()
+    }
+
     /// Every connection that hasn't ended.
     pub(super) fn connections(&self) -> Vec<Arc<Connection>> {
         self.those(|connection| connection.stage() != Stage::Ended)
-    }
-
-    /// Every connection that has ended with something left to read.
-    pub(super) fn lingering(&self) -> Vec<Arc<Connection>> {
-        self.those(|connection| {
-            connection.stage() == Stage::Ended && connection.let_go() == LetGo::Not
-        })
     }
 
     /// Every connection that the registry is still taking in.

@@ -115,8 +115,9 @@ impl Core {
         Pushed::Queued
     }
 
-    /// Offers a frame to a sink that may have no room; then nothing happens. Beyond the byte budget
-    /// only an empty queue has: who catches up doesn't overflow by what it hasn't read yet.
+    /// Offers a frame to a sink that may have no room; then nothing happens. Beyond half of
+    /// the byte budget only an empty queue has: what is replayed leaves room for what is live, and is
+    /// not what has to give way for it.
     pub(super) fn offer_room(
         &self,
         connection: &Arc<Connection>,
@@ -124,7 +125,7 @@ impl Core {
         wakes: &mut Wakes,
     ) -> Pushed {
         self.charge(frame);
-        if connection.queue().is_some_and(QueueSink::has_events) && self.is_beyond_budget(frame) {
+        if connection.queue().is_some_and(QueueSink::has_events) && self.is_beyond_half(frame) {
             return Pushed::NoRoom(WHEN_EMPTY);
         }
         let offer = || connection.sink().try_send(frame, WhenFull::Refuse);

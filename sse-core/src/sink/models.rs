@@ -5,7 +5,7 @@ use std::{future::poll_fn, num::NonZeroUsize, sync::Arc};
 use shuttle::thread;
 
 use super::{
-    CloseReason, EventSink, Offer, QueueLimits, QueueSink, SinkContext,
+    CloseReason, EventSink, Offer, QueueLimits, QueueSink, SinkContext, Terms,
     WhenFull::{self, DropOldest, DropThis, Refuse},
 };
 use crate::{
@@ -245,7 +245,11 @@ fn nothing_counts_that_does_not_wait_any_more() {
             events: NonZeroUsize::new(2).unwrap(),
             ..QueueLimits::default()
         };
-        let queues = [0, 1].map(|_| QueueSink::counted(limits, SinkContext::default()));
+        let terms = Terms {
+            limits,
+            budget: Some(Arc::clone(&budget)),
+        };
+        let queues = [0, 1].map(|_| QueueSink::on(terms.clone(), SinkContext::default()));
         let readers = [reader(&queues[0]), reader(&queues[1])];
         let closer = thread::spawn({
             let queue = Arc::clone(&queues[1]);

@@ -62,17 +62,12 @@ impl QueueSink {
     /// An empty queue.
     #[must_use]
     pub fn new(limits: QueueLimits, context: SinkContext) -> Arc<Self> {
-        let counted = false;
-        Self::on(Terms { limits, counted }, context)
+        let budget = None;
+        Self::on(Terms { limits, budget }, context)
     }
 
-    /// The queue of a connection that the hub knows to have one: what waits in it counts.
-    pub(crate) fn counted(limits: QueueLimits, context: SinkContext) -> Arc<Self> {
-        let counted = true;
-        Self::on(Terms { limits, counted }, context)
-    }
-
-    fn on(terms: Terms, context: SinkContext) -> Arc<Self> {
+    /// A queue of the hub's own, whose budget is that of the terms.
+    pub(crate) fn on(terms: Terms, context: SinkContext) -> Arc<Self> {
         Arc::new(Self {
             terms,
             context,
@@ -113,9 +108,9 @@ impl QueueSink {
         self.state.lock().waiting.events() > 0
     }
 
-    /// Since when the oldest event waits that counts towards the hub's byte budget.
-    pub(crate) fn oldest(&self) -> Option<u64> {
-        self.state.lock().waiting.oldest()
+    /// Since when the oldest and the newest event wait that count towards the hub's byte budget.
+    pub(crate) fn ages(&self) -> Option<(u64, u64)> {
+        self.state.lock().waiting.ages()
     }
 
     /// Drops an event: which one, `full` says.

@@ -1,19 +1,19 @@
-use std::{collections::VecDeque, ops::Deref};
+use std::{collections::VecDeque, ops::Deref, sync::Arc};
 
 use smallvec::SmallVec;
 
 use super::{Offer, QueueLimits, WhenFull};
-use crate::{ConflationKey, Frame};
+use crate::{ConflationKey, Frame, budget::Budget};
 
 /// What was thrown away, to be freed outside of locks.
 pub(crate) type Gone = SmallVec<[Held; 2]>;
 
 /// On which terms frames are taken in.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Terms {
     pub(crate) limits: QueueLimits,
-    /// Whether what waits counts towards the hub's byte budget, if there is one.
-    pub(crate) counted: bool,
+    /// What the frames that are charged to it count towards.
+    pub(crate) budget: Option<Arc<Budget>>,
 }
 
 /// A frame that waits.
@@ -26,8 +26,9 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    fn new(frame: Frame, counted: bool) -> Self {
-        let charge = frame.charge().filter(|_| counted);
+    fn new(frame: Frame, budget: Option<&Arc<Budget>>) -> Self {
+        let charge = frame.charge().zip(budget);
+        let charge = charge.and_then(|(charge, budget)| charge.is_of(budget).then_some(charge));
         let since = charge.map_or(0, |charge| charge.begin(frame.len()));
         Self { frame, since }
     }
@@ -188,7 +189,7 @@ impl Waiting {
             gone.push(oldest);
             dropped += 1;
         }
-        self.push(frame.clone(), terms.counted);
+        self.push(frame.clone(), terms.budget.as_ref());
         let offer = Offer::Queued {
             replaced: u32::from(replaced.is_some()),
             dropped,
@@ -212,7 +213,7 @@ impl Waiting {
         self.take(0).into_iter().next()
     }
 
-    fn push(&mut self, frame: Frame, counted: bool) {
+    fn push(&mut self, frame: Frame, budget: Option<&Arc<Budget>>) {
         if frame.is_notice() && self.ends_with(&frame) {
             return;
         }
@@ -220,7 +221,7 @@ impl Waiting {
             self.events += 1;
             self.bytes += frame.len();
         }
-        self.push_entry(Entry::Frame(Held::new(frame, counted)));
+        self.push_entry(Entry::Frame(Held::new(frame, budget)));
     }
 
     /// Notes at the end that a frame was dropped there.
@@ -291,10 +292,11 @@ impl Waiting {
         }
     }
 
-    /// Since when the oldest frame waits that counts towards the byte budget.
-    pub(crate) fn oldest(&self) -> Option<u64> {
-        let mut since = self.iter().filter_map(Entry::event).map(|held| held.since);
-        since.find(|since| *since > 0)
+    /// Since when the oldest and the newest frame wait that count towards the byte budget.
+    pub(crate) fn ages(&self) -> Option<(u64, u64)> {
+        let ages = || self.iter().filter_map(Entry::event).map(|held| held.since);
+        let counts = |since: &u64| *since > 0;
+        Some((ages().find(counts)?, ages().rfind(counts)?))
     }
 
     /// They count towards the byte budget no more.

@@ -7,7 +7,7 @@ use sse_core::*;
 use crate::support::{
     Reader, Seen, open,
     resuming::{head, queue, returning},
-    soon, subscribe, text, unread,
+    settle, soon, subscribe, text, unread,
 };
 
 /// How large an event is here, and a little more: its id comes on top.
@@ -139,6 +139,45 @@ async fn a_second_wave_of_stalled_clients_costs_the_others_nothing() {
         assert!(!healthy.ended, "{overflow:?}");
         assert!(hub.info().gave_way >= 3);
     }
+}
+
+#[tokio::test]
+async fn of_many_that_hold_the_same_each_loses_the_newest_alone() {
+    let hub = hub(Overflow::DropNewest);
+    let mut stalled = Vec::new();
+    for client in 0..50 {
+        stalled.push(open(&hub, &format!("client-{client}"), &[]).await);
+    }
+    for number in 0..20 {
+        hub.broadcast(event(number)).await.unwrap();
+    }
+    for reader in &mut stalled {
+        let (kept, missing) = numbers(&reader.seen());
+        assert_eq!(kept, (0..kept.len()).collect::<Vec<_>>());
+        assert!(kept.len() >= 8, "{kept:?}");
+        assert_eq!(missing as usize, 20 - kept.len());
+    }
+}
+
+#[tokio::test]
+async fn who_catches_up_makes_room_for_what_is_live() {
+    let hub = hub(Overflow::Disconnect);
+    let position = head(&hub).await;
+    for number in 0..500 {
+        hub.broadcast(event(number)).await.unwrap();
+    }
+    let mut healthy = open(&hub, "healthy", &[]).await;
+    let mut returned = returning(&hub, "returned", &[], &position).await;
+    let mut seen = Vec::new();
+    while seen.len() < 500 {
+        // As much is replayed as there is room for.
+        settle().await;
+        hub.send_to("healthy", event(0)).await.unwrap();
+        assert_eq!(numbers(&healthy.seen()).0, [0]);
+        let events = soon(returned.next()).await.expect("it isn't cut");
+        seen.extend(numbers(&events).0);
+    }
+    assert_eq!(seen, (0..500).collect::<Vec<_>>());
 }
 
 #[tokio::test]

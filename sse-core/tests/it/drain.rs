@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, header::ACCEPT};
 use sse_core::*;
 use tokio::{
     task::JoinHandle,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -137,6 +137,24 @@ async fn who_is_ended_before_its_turn_has_time_too() {
     assert_eq!(hub.shutdown(over(1)).await, drained(10, 0));
     assert_eq!(start.elapsed().as_secs(), 5);
     reading.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_ended_between_two_shutdowns_has_time_too() {
+    let hub = Hub::builder().build().unwrap();
+    let late = unread(&hub, subscribe("ada", &[])).await;
+    let stalled = unread(&hub, subscribe("bob", &[])).await;
+    let first = timeout(SECOND / 10, hub.shutdown(over(5))).await;
+    assert!(first.is_err(), "dropped midway");
+    hub.disconnect(&Target::everybody());
+    let start = Instant::now();
+    let late = tokio::spawn(async move {
+        sleep(SECOND * 3).await;
+        to_the_end(late, start).await
+    });
+    assert_eq!(hub.shutdown(over(1)).await, drained(1, 1));
+    assert_eq!(late.await.unwrap().0[0], "connected");
+    assert_eq!(to_the_end(stalled, start).await.0, [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -332,7 +350,7 @@ async fn dropped_midway_it_goes_on_when_it_is_called_again() {
     let hub = Hub::builder().build().unwrap();
     let start = Instant::now();
     let streams = ten_streams(&hub, start).await;
-    let half = tokio::time::timeout(SECOND, hub.shutdown(over(2))).await;
+    let half = timeout(SECOND, hub.shutdown(over(2))).await;
     assert!(half.is_err());
     let left = hub.info().connections;
     assert!((3..=7).contains(&left), "{left}");
@@ -351,7 +369,7 @@ async fn what_was_ended_before_it_was_dropped_is_waited_for_and_counted() {
     let hub = Hub::builder().build().unwrap();
     let stalled = unread(&hub, subscribe("bob", &[])).await;
     let start = Instant::now();
-    let half = tokio::time::timeout(SECOND, hub.shutdown(over(0))).await;
+    let half = timeout(SECOND, hub.shutdown(over(0))).await;
     assert!(half.is_err());
     assert_eq!(hub.info().connections, 0, "it is ended, and unread");
     assert_eq!(hub.shutdown(over(0)).await, drained(0, 1));

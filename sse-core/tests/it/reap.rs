@@ -82,6 +82,19 @@ async fn what_waits_for_one_that_was_ended_is_kept_as_long_as_it_reads_on() {
 }
 
 #[tokio::test]
+async fn what_waits_for_one_whose_time_is_over_is_not_kept_for_ever() {
+    let (hub, clock) = hub(|builder| builder.max_lifetime(60 * SECOND));
+    let mut stalled = open(&hub, "ada", &[]).await;
+    hub.broadcast(text("x")).await.unwrap();
+    pass(&clock, 65 * SECOND).await;
+    let info = hub.info();
+    assert_eq!((info.connections, info.ending, info.queued), (0, 1, 2));
+    pass(&clock, 100 * SECOND).await;
+    assert_eq!((hub.info().ending, hub.info().queued), (0, 0));
+    assert_eq!(stalled.next().await, None);
+}
+
+#[tokio::test]
 async fn a_body_that_is_not_polled_within_ninety_seconds() {
     let (hub, clock) = hub(|builder| builder);
     let mut presence = hub.presence();

@@ -219,6 +219,8 @@ async fn who_is_being_taken_in_does_not_slip_through_an_end_for_good() {
         Target::group(group("g")),
         Target::matching(is_ada),
         Target::everybody().except_client(ClientId::new("bob").unwrap()),
+        Target::everybody().within(group("g")),
+        Target::matching(Predicate::new(|_| true)).within(group("g")),
     ] {
         let (hub, registry, _clock) = hub(Slow {
             inserts: Some(Semaphore::new(0)),
