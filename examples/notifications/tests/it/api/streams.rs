@@ -90,7 +90,8 @@ async fn info_says_what_happens(on: Framework) {
         json!({
             "connections": connections, "clients": clients, "groups": groups,
             "published": {"unicast": 0, "group": group, "broadcast": broadcast},
-            "delivered": delivered, "dropped": 0, "queued": 0,
+            "ending": 0, "delivered": delivered, "dropped": 0, "queued": 0,
+            "gave_way": 0, "waiting_bytes": null,
             "reaped": 0, "heartbeats": 0, "lost": 0, "catching_up": 0, "resumes": 0,
             "replayed": 0, "gaps": 0, "duplicates": 0, "cut_again": 0,
             "refused": 0,
