@@ -283,6 +283,8 @@ mod tests {
         }
         assert_eq!(piece.chunk(), b"e");
         assert!(!stalls.are_too_long(start + LIMIT * 3, LIMIT));
+        // From the first look on at which nothing more was taken.
+        assert!(!stalls.are_too_long(start + LIMIT * 4, LIMIT));
         assert!(stalls.are_too_long(start + LIMIT * 5, LIMIT));
     }
 
