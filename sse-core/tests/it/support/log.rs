@@ -1,7 +1,5 @@
 //! A log whose answers can be slow, late, or none.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
-
 use std::{
     sync::{
         Arc, Mutex,

@@ -1,8 +1,6 @@
 //! What the tests share: a reader that takes events apart, a clock that is moved by hand, and sinks
 //! that hold things up.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
-
 mod fakes;
 pub(crate) mod log;
 pub(crate) mod resuming;
@@ -21,7 +19,6 @@ use std::{
 
 use sse_core::{Clock, ConnectionHandle, Event, EventBody, GroupName, Hub, ManualClock, Subscribe};
 
-#[allow(unused_imports, reason = "each test file uses a part of it")]
 pub(crate) use fakes::{Gate, Keeper, Notebook, Silent};
 
 /// Ends a test that would hang.

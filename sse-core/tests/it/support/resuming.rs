@@ -1,7 +1,5 @@
 //! Clients that come back, and what they see.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
-
 use std::num::NonZeroUsize;
 
 use sse_core::{Hub, HubBuilder, LastEventId, MemoryHistory, QueueLimits};

@@ -55,7 +55,6 @@ impl Server {
     }
 
     /// Tells it to end, as `kill` does.
-    #[allow(dead_code, reason = "each test file uses a part of it")]
     pub(crate) fn terminate(&self) {
         let id = self.process.id().expect("it runs");
         let id = rustix::process::Pid::from_raw(id.try_into().unwrap()).unwrap();
@@ -63,7 +62,6 @@ impl Server {
     }
 
     /// The next line that it prints; none once it has ended.
-    #[allow(dead_code, reason = "each test file uses a part of it")]
     pub(crate) async fn line(&mut self) -> Option<String> {
         self.lines.next_line().await.unwrap()
     }
