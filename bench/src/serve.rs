@@ -70,9 +70,6 @@ enum OnOff {
 /// Serves until the process is killed.
 pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
-    if let Some(Baseline::Floor) = args.baseline {
-        return Ok(floor::serve(addr)?);
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -80,7 +77,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         match (args.framework, args.baseline, args.serve_loop) {
             (_, Some(Baseline::Poem), _) => idioms::poem(addr, args.queue).await,
             (_, Some(Baseline::Warp), _) => idioms::warp(addr, args.queue).await,
-            (_, Some(Baseline::Axum | Baseline::Floor), _) => idioms::axum(addr, args.queue).await,
+            (_, Some(Baseline::Axum), _) => idioms::axum(addr, args.queue).await,
+            // It has the thread to itself.
+            (_, Some(Baseline::Floor), _) => Ok(floor::serve(addr)?),
             (Some(framework), None, serve_loop) => {
                 let hub = ours::hub(args.history == OnOff::On, args.queue)?;
                 match (framework, serve_loop) {
