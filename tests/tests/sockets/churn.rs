@@ -69,7 +69,8 @@ async fn churn(time: Duration) {
         .overflow(Overflow::Disconnect)
         .retry_after_cut(Duration::from_millis(1), Duration::from_millis(10))
         .limits(limits)
-        .byte_budget(8 * 1024 * 1024)
+        .max_event_bytes(8 * 1024)
+        .byte_budget(512 * 1024)
         .build()
         .unwrap();
     let ways = [Way::Poem, Way::PoemOnSseNet, Way::Warp, Way::WarpOnSseNet];
@@ -119,6 +120,7 @@ async fn churn(time: Duration) {
     for (what, count) in [
         ("delivered", info.delivered),
         ("replayed", info.replayed),
+        ("made to give way", info.gave_way),
         ("resumed", info.resumes),
         ("refused", info.refused),
         ("left", ended.client_gone),
