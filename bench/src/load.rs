@@ -18,7 +18,7 @@ use self::driver::Driver;
 use crate::process;
 
 /// How many connections share a source address: a port each, of those that the system gives out.
-const PORTS: usize = 10_000;
+const PORTS: usize = 1_000;
 
 /// What is done to a server.
 #[derive(Debug, Clone, clap::Args, Serialize, Deserialize)]
@@ -41,6 +41,9 @@ pub(crate) struct Args {
     /// How many publish at the same time.
     #[arg(long, default_value_t = 1)]
     pub(crate) publishers: usize,
+    /// How many each of them publishes before the first is answered.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) ahead: usize,
     /// How many bytes of data an event has.
     #[arg(long, default_value_t = 100)]
     pub(crate) size: usize,

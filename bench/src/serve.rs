@@ -14,6 +14,7 @@ use std::{
 };
 
 use clap::ValueEnum;
+use tokio::runtime::Builder;
 
 /// Which server, and how it is set.
 #[derive(Debug, clap::Args)]
@@ -33,6 +34,9 @@ pub(crate) struct Args {
     /// How many events wait for a connection: the capacity of a baseline's channel.
     #[arg(long, default_value_t = 4096)]
     queue: usize,
+    /// One thread for everything.
+    #[arg(long)]
+    current_thread: bool,
     #[arg(long)]
     port: u16,
 }
@@ -70,9 +74,12 @@ enum OnOff {
 /// Serves until the process is killed.
 pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let mut runtime = if args.current_thread {
+        Builder::new_current_thread()
+    } else {
+        Builder::new_multi_thread()
+    };
+    let runtime = runtime.enable_all().build()?;
     runtime.block_on(async {
         match (args.framework, args.baseline, args.serve_loop) {
             (_, Some(Baseline::Poem), _) => idioms::poem(addr, args.queue).await,

@@ -79,7 +79,7 @@ fn all_of_them_broadcast() {
     let ours = ours();
     for args in BASELINES.into_iter().chain(ours.iter().map(|args| &**args)) {
         let server = Server::start(args);
-        let deliveries = server.load(&["--events", "40", "--publishers", "4"]);
+        let deliveries = server.load(&["--events", "40", "--publishers", "4", "--ahead", "5"]);
         assert_eq!(deliveries, 50 * 40, "{args:?}");
     }
 }

@@ -146,6 +146,7 @@ fn measure(load: &Scenario, contestant: &Contestant) -> Result<Report, Box<dyn E
         ("--connections", load.connections),
         ("--events", load.events),
         ("--publishers", load.publishers),
+        ("--ahead", load.ahead),
         ("--stalled-percent", load.stalled_percent),
         ("--opening", load.opening),
     ] {

@@ -11,6 +11,8 @@ pub(super) struct Scenario {
     /// A second; as fast as they are accepted where there is none.
     pub(super) rate: Option<f64>,
     pub(super) publishers: usize,
+    /// How many each of them publishes before the first is answered.
+    pub(super) ahead: usize,
     pub(super) to: To,
     pub(super) stalled_percent: usize,
     pub(super) resume: bool,
@@ -84,11 +86,12 @@ const WITH_HISTORY: &[Contestant] = &[POEM_HISTORY, WARP_HISTORY];
 /// A burst to a thousand, on which the others are built.
 const BASE: Scenario = Scenario {
     name: "burst-1000",
-    question: "1,000 connections; events as fast as they are accepted",
+    question: "1,000 connections; events as fast as they are accepted, 64 at a time",
     connections: 1_000,
     events: 2_000,
     rate: None,
     publishers: 1,
+    ahead: 64,
     to: To::Everybody,
     stalled_percent: 0,
     resume: false,
@@ -101,7 +104,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     BASE,
     Scenario {
         name: "burst-10000",
-        question: "10,000 connections; events as fast as they are accepted",
+        question: "10,000 connections; events as fast as they are accepted, 64 at a time",
         connections: 10_000,
         events: 200,
         ..BASE
@@ -144,6 +147,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         question: "100 that publish at the same time, to 1,000 connections",
         events: 1_000,
         publishers: 100,
+        ahead: 1,
         ..BASE
     },
     Scenario {

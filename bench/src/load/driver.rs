@@ -127,13 +127,7 @@ impl Driver {
         if number < self.args.connections * self.args.stalled_percent / 100 {
             socket.set_recv_buffer_size(4096)?;
         }
-        let from = Ipv4Addr::new(
-            127,
-            0,
-            0,
-            2 + u8::try_from(number / PORTS).unwrap_or(u8::MAX - 2),
-        );
-        socket.bind(&SocketAddr::from((from, 0)).into())?;
+        socket.bind(&SocketAddr::from((source(number), 0)).into())?;
         match socket.connect(&self.server.into()) {
             Ok(()) => {}
             Err(error)
@@ -173,7 +167,7 @@ impl Driver {
         rate: Option<f64>,
     ) -> Result<(), Box<dyn Error>> {
         while self.publishers.len() < self.args.publishers {
-            let mut publisher = Publisher::connect(self.server)?;
+            let mut publisher = Publisher::connect(self.server, self.args.ahead)?;
             let token = Token(usize::MAX / 2 + self.publishers.len());
             let interest = Interest::READABLE | Interest::WRITABLE;
             self.poll
@@ -191,13 +185,13 @@ impl Driver {
         while number < events {
             let now = Instant::now();
             for at in 0..self.publishers.len() {
-                if number < events && self.publishers[at].is_idle && due(number) <= now {
+                while number < events && self.publishers[at].has_room() && due(number) <= now {
                     self.publish_one(at, number)?;
                     number += 1;
                 }
             }
-            let idle = self.publishers.iter().any(|publisher| publisher.is_idle);
-            let until = if idle && number < events {
+            let room = self.publishers.iter().any(Publisher::has_room);
+            let until = if room && number < events {
                 due(number)
             } else {
                 now + PATIENCE
@@ -205,7 +199,7 @@ impl Driver {
             self.turn(until.saturating_duration_since(Instant::now()))?;
         }
         self.wait(
-            |driver| driver.publishers.iter().all(|it| it.is_idle),
+            |driver| driver.publishers.iter().all(Publisher::is_idle),
             "an answer",
         )?;
         self.receive()
@@ -305,6 +299,14 @@ impl Driver {
         self.open += usize::from(!was_open && stream.reader.is_open());
         Ok(())
     }
+}
+
+/// The address that a stream comes from. Where many ports of one are taken, also by what ended lately,
+/// the system looks long for a free one: there are few of each, and other addresses each time.
+fn source(number: usize) -> Ipv4Addr {
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let nth = u8::try_from(number / PORTS).unwrap_or(u8::MAX);
+    Ipv4Addr::new(127, high, low, nth.saturating_add(1))
 }
 
 impl Stream {

@@ -3,74 +3,94 @@ use std::{
     net::SocketAddr,
 };
 
+use memchr::memmem;
 use mio::net::TcpStream;
 
-/// A connection that publishes one event after the other.
+/// What answers a publication that was accepted.
+const ACCEPTED: &[u8] = b"HTTP/1.1 204";
+const END: &[u8] = b"\r\n\r\n";
+
+/// A connection that publishes one event after the other, some of them before the first is answered
+/// (RFC 9112, 9.3.2).
 #[derive(Debug)]
 pub(super) struct Publisher {
     pub(super) socket: TcpStream,
-    request: Vec<u8>,
+    requests: Vec<u8>,
     written: usize,
-    answer: Vec<u8>,
-    pub(super) is_idle: bool,
-    /// How many it has published.
-    pub(super) published: u64,
+    answers: Vec<u8>,
+    /// How many may be unanswered, and how many are.
+    ahead: usize,
+    unanswered: usize,
 }
 
 impl Publisher {
-    pub(super) fn connect(server: SocketAddr) -> io::Result<Self> {
+    pub(super) fn connect(server: SocketAddr, ahead: usize) -> io::Result<Self> {
         let socket = std::net::TcpStream::connect(server)?;
         socket.set_nodelay(true)?;
         socket.set_nonblocking(true)?;
         Ok(Self {
             socket: TcpStream::from_std(socket),
-            request: Vec::new(),
+            requests: Vec::new(),
             written: 0,
-            answer: Vec::new(),
-            is_idle: true,
-            published: 0,
+            answers: Vec::new(),
+            ahead,
+            unanswered: 0,
         })
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.unanswered < self.ahead
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.unanswered == 0
     }
 
     /// Publishes `data` for whom `query` says.
     pub(super) fn publish(&mut self, query: &str, data: &str) -> io::Result<()> {
         let len = data.len();
-        self.request = format!(
+        write!(
+            self.requests,
             "POST /publish{query} HTTP/1.1\r\nhost: localhost\r\n\
              content-type: text/plain\r\ncontent-length: {len}\r\n\r\n{data}"
-        )
-        .into_bytes();
-        (self.written, self.is_idle) = (0, false);
-        self.go_on()
+        )?;
+        self.unanswered += 1;
+        self.write()
     }
 
-    /// Writes what is left of the request, and reads the answer; idle again once it has come.
+    /// Writes what is left of the requests, and reads the answers.
     pub(super) fn go_on(&mut self) -> io::Result<()> {
-        while self.written < self.request.len() {
-            match self.socket.write(&self.request[self.written..]) {
+        self.write()?;
+        let mut buffer = [0; 4096];
+        loop {
+            match self.socket.read(&mut buffer) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(len) => self.answers.extend_from_slice(&buffer[..len]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        while let Some(end) = memmem::find(&self.answers, END) {
+            if !self.answers.starts_with(ACCEPTED) {
+                let answer = String::from_utf8_lossy(&self.answers).into_owned();
+                return Err(io::Error::other(answer));
+            }
+            self.answers.drain(..end + END.len());
+            self.unanswered -= 1;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        while self.written < self.requests.len() {
+            match self.socket.write(&self.requests[self.written..]) {
                 Ok(len) => self.written += len,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
             }
         }
-        let mut buffer = [0; 1024];
-        loop {
-            match self.socket.read(&mut buffer) {
-                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                Ok(len) => self.answer.extend_from_slice(&buffer[..len]),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error),
-            }
-        }
-        if self.answer.ends_with(b"\r\n\r\n") {
-            if !self.answer.starts_with(b"HTTP/1.1 204") {
-                let answer = String::from_utf8_lossy(&self.answer).into_owned();
-                return Err(io::Error::other(answer));
-            }
-            self.answer.clear();
-            self.is_idle = true;
-            self.published += 1;
-        }
+        self.requests.clear();
+        self.written = 0;
         Ok(())
     }
 }

@@ -53,15 +53,19 @@ pub(super) fn serve(addr: SocketAddr) -> io::Result<()> {
             };
             let alive = connection.read();
             let is_open = alive.is_ok_and(|open| open) && connection.write().is_ok();
-            let published = connection.take_publication();
+            // What was published together leaves together.
+            let mut published = Vec::new();
+            while let Some(data) = connection.take_publication() {
+                published.extend_from_slice(&chunk(&data));
+            }
             if !is_open {
                 connections[at] = None;
             }
-            if let Some(data) = published {
-                let event = chunk(&data);
+            if !published.is_empty() {
+                let published = Bytes::from(published);
                 for connection in connections.iter_mut().flatten() {
                     if connection.is_stream {
-                        connection.send(event.clone());
+                        connection.send(published.clone());
                     }
                 }
             }
@@ -70,12 +74,12 @@ pub(super) fn serve(addr: SocketAddr) -> io::Result<()> {
 }
 
 /// `data` as an event, in a chunk (RFC 9112, 7.1).
-fn chunk(data: &[u8]) -> Bytes {
+fn chunk(data: &[u8]) -> Vec<u8> {
     let len = "data: ".len() + data.len() + "\n\n".len();
     let mut chunk = format!("{len:x}\r\ndata: ").into_bytes();
     chunk.extend_from_slice(data);
     chunk.extend_from_slice(b"\n\n\r\n");
-    chunk.into()
+    chunk
 }
 
 fn accept(
@@ -129,7 +133,7 @@ impl Connection {
         let (_, len) = head.split_once("content-length: ")?;
         let len: usize = len.lines().next()?.parse().ok()?;
         let body = self.read.get(end..end + len)?.to_vec();
-        self.read.clear();
+        self.read.drain(..end + len);
         self.send(Bytes::from_static(ACCEPTED));
         Some(body)
     }
