@@ -12,8 +12,8 @@ use std::{
 use sse_conformance::eventually;
 use sse_core::{Event, Hub, Info, MemoryHistory, QueueLimits};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
-use support::{PATIENCE, Running, pace, runtime};
-use tokio::sync::Barrier;
+use support::{PATIENCE, Running, runtime};
+use tokio::{sync::Barrier, time::sleep_until};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -100,7 +100,7 @@ async fn publish(server: &Running) {
     let published = server.runtime.spawn(async move {
         let start = Instant::now();
         for n in 0..EVENTS {
-            pace(start, n, PACE).await;
+            sleep_until((start + PACE * n).into()).await;
             hub.broadcast(Event::text(n.to_string())).await.unwrap();
         }
     });

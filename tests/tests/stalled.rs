@@ -1,5 +1,7 @@
 //! Clients that never read cost their own queues and nobody else anything.
 
+#[path = "support/delays.rs"]
+mod delays;
 mod support;
 
 use std::{
@@ -7,15 +9,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use delays::{Run, median};
 use sse_conformance::{Call, StreamClient};
 use sse_core::{ClientId, Event, Hub, Overflow, Target};
-use support::{PATIENCE, Running, pace, runtime};
-use tokio::task::JoinSet;
+use support::{PATIENCE, Running, runtime};
 
 const CLIENTS: usize = 1000;
 const ROUNDS: usize = 5;
-const EVENTS: u32 = 100;
-const PACE: Duration = Duration::from_millis(10);
+const RUN: Run = Run {
+    events: 100,
+    pace: Duration::from_millis(10),
+};
 
 #[test]
 fn one_that_never_reads_among_a_thousand() {
@@ -38,17 +42,16 @@ fn the_others_notice_nothing_of(stalled: usize) {
     let server = Running::start(hub.build().unwrap());
     let clients = runtime();
     clients.block_on(async {
-        let base = Instant::now();
         let mut readers = Vec::with_capacity(CLIENTS);
         for n in stalled..CLIENTS {
             readers.push(server.connect(&format!("c{n}"), |call| call).await);
         }
         // A first round warms everything up.
-        measure(&server, &mut readers, base).await;
+        measure(&server, &mut readers).await;
         // The machine has other work too: only what shows three times is the library's doing.
         let mut tries = Vec::new();
         while tries.len() < 3 {
-            let (without, with) = compare(&server, &mut readers, base, stalled).await;
+            let (without, with) = compare(&server, &mut readers, stalled).await;
             if with <= without.mul_f64(1.5) {
                 return;
             }
@@ -62,14 +65,13 @@ fn the_others_notice_nothing_of(stalled: usize) {
 async fn compare(
     server: &Running,
     readers: &mut Vec<StreamClient>,
-    base: Instant,
     stalled: usize,
 ) -> (Duration, Duration) {
     let (mut without, mut with) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        without.push(measure(server, readers, base).await);
+        without.push(measure(server, readers).await);
         let silent = stall(server, stalled).await;
-        with.push(measure(server, readers, base).await);
+        with.push(measure(server, readers).await);
         let queued = server.hub.info().queued;
         assert!(
             queued > 0 && queued <= 101 * stalled as u64,
@@ -106,41 +108,6 @@ async fn stall(server: &Running, count: usize) -> Vec<StreamClient> {
     stalled
 }
 
-/// The 99th percentile of the delay of a run of broadcasts to all readers.
-async fn measure(server: &Running, readers: &mut Vec<StreamClient>, base: Instant) -> Duration {
-    let mut reading = JoinSet::new();
-    for mut reader in readers.drain(..) {
-        reading.spawn(async move {
-            let mut delays = Vec::with_capacity(EVENTS as usize);
-            for _ in 0..EVENTS {
-                let event = reader.next_event().await;
-                let sent = Duration::from_nanos(event.data.parse().unwrap());
-                delays.push(base.elapsed() - sent);
-            }
-            (reader, delays)
-        });
-    }
-    let hub = server.hub.clone();
-    let publishing = server.runtime.spawn(async move {
-        let start = Instant::now();
-        for n in 0..EVENTS {
-            pace(start, n, PACE).await;
-            let sent = base.elapsed().as_nanos();
-            hub.broadcast(Event::text(sent.to_string())).await.unwrap();
-        }
-    });
-    let mut delays = Vec::with_capacity(CLIENTS * EVENTS as usize);
-    while let Some(read) = reading.join_next().await {
-        let (reader, more) = read.unwrap();
-        readers.push(reader);
-        delays.extend(more);
-    }
-    publishing.await.unwrap();
-    let at = delays.len() * 99 / 100;
-    *delays.select_nth_unstable(at).1
-}
-
-fn median(mut figures: Vec<Duration>) -> Duration {
-    figures.sort_unstable();
-    figures[figures.len() / 2]
+async fn measure(server: &Running, readers: &mut Vec<StreamClient>) -> Duration {
+    RUN.p99(&server.hub, server.runtime.handle(), readers).await
 }

@@ -1,7 +1,7 @@
 //! Clients that mean harm: while they do what they do a healthy stream goes on and new ones are opened,
 //! and once they are gone nothing is left of them.
 
-mod frames;
+pub(crate) mod frames;
 
 use std::{future::pending, net::SocketAddr, time::Duration};
 
@@ -76,12 +76,12 @@ where
     }
 }
 
-async fn connect(addr: SocketAddr) -> TcpStream {
+pub(crate) async fn connect(addr: SocketAddr) -> TcpStream {
     TcpStream::connect(addr).await.unwrap()
 }
 
 /// Sends what the server takes of `bytes`; it may close before.
-async fn send(socket: &mut TcpStream, bytes: &[u8]) {
+pub(crate) async fn send(socket: &mut TcpStream, bytes: &[u8]) {
     drop(socket.write_all(bytes).await);
 }
 
@@ -118,7 +118,7 @@ async fn thousands_that_reset_at_once(way: Way) {
 }
 
 /// Sends a byte now and then, and at last none, until the server closes.
-async fn trickle(mut socket: TcpStream, bytes: &[u8]) {
+pub(crate) async fn trickle(mut socket: TcpStream, bytes: &[u8]) {
     let (mut read, mut write) = socket.split();
     let writing = async {
         for byte in bytes {
@@ -164,12 +164,12 @@ async fn a_thousand_whose_heads_come_byte_by_byte_and_never_end(way: Way) {
     .await;
 }
 
-fn random_bytes(dice: &mut Dice, len: usize) -> Vec<u8> {
+pub(crate) fn random_bytes(dice: &mut Dice, len: usize) -> Vec<u8> {
     (0..len).map(|_| dice.pick(0..=255) as u8).collect()
 }
 
 /// Sends bytes that are no request; none is taken for one.
-async fn send_garbage(addr: SocketAddr, bytes: Vec<u8>, reset: bool) {
+pub(crate) async fn send_garbage(addr: SocketAddr, bytes: Vec<u8>, reset: bool) {
     let mut socket = connect(addr).await;
     send(&mut socket, &bytes).await;
     let answer = answer(&mut socket).await;

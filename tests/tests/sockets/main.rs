@@ -1,9 +1,12 @@
 //! Many clients over real sockets, on each framework in each way of serving it.
 
+mod attacked;
 mod bystanders;
 mod churn;
 mod closes;
 mod dead;
+#[path = "../support/delays.rs"]
+mod delays;
 #[path = "../support/dice.rs"]
 mod dice;
 mod hostile;

@@ -2,7 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use poem::{
@@ -65,9 +65,4 @@ pub(crate) fn runtime() -> Runtime {
 async fn stream(sse: Sse, Path(client): Path<String>, Data(hub): Data<&Hub>) -> SseResponse {
     let group = format!("g{}", client.len() % 3);
     sse.client(client).group(group).open(hub).await
-}
-
-/// Waits until the clock has come `n` steps of `pace` from `start`.
-pub(crate) async fn pace(start: Instant, n: u32, pace: Duration) {
-    tokio::time::sleep_until((start + pace * n).into()).await;
 }
