@@ -1,4 +1,4 @@
-use std::{error::Error, pin::pin, sync::Arc};
+use std::{error::Error, future::poll_fn, pin::pin, sync::Arc};
 
 use http::{Request, Response};
 use http_body::Body;
@@ -36,15 +36,17 @@ pub(crate) async fn serve<T, S, B>(
 {
     let stream = TokioIo::new(FirstBytes::new(stream, first_bytes_by));
     let mut connection = pin!(http.serve_connection_with_upgrades(stream, service));
-    let ended = tokio::select! {
-        biased;
-        ended = connection.as_mut() => ended,
-        () = finish.asked() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let mut is_finishing = false;
+    let ended = poll_fn(|cx| {
+        let ended = connection.as_mut().poll(cx);
+        if ended.is_ready() || is_finishing || finish.poll_asked(cx).is_pending() {
+            return ended;
         }
-    };
-    if let Err(error) = ended {
+        is_finishing = true;
+        connection.as_mut().graceful_shutdown();
+        connection.as_mut().poll(cx)
+    });
+    if let Err(error) = ended.await {
         tracing::debug!(error, "a connection failed");
     }
 }

@@ -8,10 +8,7 @@ use http::{Request, Response, Version, header::CONTENT_TYPE};
 use hyper::service::Service;
 use pin_project_lite::pin_project;
 
-use crate::{
-    SocketInfo,
-    stalls::{Stalls, Watched},
-};
+use crate::{SocketInfo, connections::Control, stalls::Watched};
 
 /// A service for one connection: it puts a [`SocketInfo`] into each request's extensions, and watches
 /// whether streams of events get on over HTTP/2.
@@ -19,7 +16,7 @@ use crate::{
 pub(crate) struct PerConnection<S> {
     pub(crate) service: S,
     pub(crate) socket: SocketInfo,
-    pub(crate) stalls: Arc<Stalls>,
+    pub(crate) control: Arc<Control>,
 }
 
 impl<S, B, R> Service<Request<B>> for PerConnection<S>
@@ -34,10 +31,10 @@ where
         request.extensions_mut().insert(self.socket.clone());
         // Over HTTP/1 a write that waits tells, and a body that isn't polled says nothing: a large
         // piece of it may be on its way.
-        let stalls = (request.version() == Version::HTTP_2).then(|| Arc::clone(&self.stalls));
+        let control = (request.version() == Version::HTTP_2).then(|| Arc::clone(&self.control));
         Watching {
             response: self.service.call(request),
-            stalls,
+            control,
         }
     }
 }
@@ -53,7 +50,7 @@ pin_project! {
     pub(crate) struct Watching<F> {
         #[pin]
         response: F,
-        stalls: Option<Arc<Stalls>>,
+        control: Option<Arc<Control>>,
     }
 }
 
@@ -67,9 +64,12 @@ where
         let own = self.project();
         let response = ready!(own.response.poll(cx));
         Poll::Ready(response.map(|response| {
-            let stalls = own.stalls.as_deref().filter(|_| is_event_stream(&response));
-            response.map(|body| match stalls {
-                Some(stalls) => stalls.watch(body),
+            let control = own
+                .control
+                .as_deref()
+                .filter(|_| is_event_stream(&response));
+            response.map(|body| match control {
+                Some(control) => control.stalls.watch(body),
                 None => Watched::alone(body),
             })
         }))

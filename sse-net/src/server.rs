@@ -16,10 +16,9 @@ use crate::{
     SocketInfo, Stopped,
     accept::{Accept, Accepted},
     connection::{self, Http},
-    connections::Connections,
+    connections::{Connections, Control},
     listen,
     per_connection::PerConnection,
-    stalls::Stalls,
     write_timeout::WriteTimeout,
 };
 
@@ -86,7 +85,7 @@ impl Server {
     /// Serves what `listener` accepts, with the defaults. [`listen`] makes a tuned one.
     pub fn new(listener: TcpListener) -> Self {
         let mut http = Http::new(TokioExecutor::new());
-        http.http1().timer(TokioTimer::new());
+        http.http1().timer(TokioTimer::new()).writev(false);
         http.http2()
             .timer(TokioTimer::new())
             .max_send_buf_size(HTTP_2_BUFFER);
@@ -269,16 +268,16 @@ impl Server {
             let deadline = self.header_read_timeout.map(|limit| Instant::now() + limit);
             let http = Arc::clone(&http);
             let stream = WriteTimeout::new(stream, self.reap_after);
-            let stalls = Arc::<Stalls>::default();
+            let control = Arc::<Control>::default();
             let service = |tls| PerConnection {
                 service: service.clone(),
                 socket: SocketInfo::new(peer, local).with_tls(tls),
-                stalls: Arc::clone(&stalls),
+                control: Arc::clone(&control),
             };
             #[cfg(feature = "tls")]
             if let Some(config) = &self.tls {
                 let (config, service) = (Arc::clone(config), service(true));
-                connections.spawn(stalls, async move |mut finish| {
+                connections.spawn(control, async move |mut finish| {
                     let stream = crate::tls::handshake(config, stream, deadline, &mut finish);
                     if let Some(stream) = stream.await {
                         connection::serve(http, stream, service, deadline, finish).await;
@@ -287,7 +286,7 @@ impl Server {
                 continue;
             }
             let service = service(false);
-            connections.spawn(stalls, |finish| {
+            connections.spawn(control, |finish| {
                 connection::serve(http, stream, service, deadline, finish)
             });
         };

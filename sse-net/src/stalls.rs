@@ -68,6 +68,7 @@ impl Stalls {
         Watched {
             body,
             progress: Some(progress),
+            rest: Bytes::new(),
         }
     }
 
@@ -113,55 +114,78 @@ pin_project! {
         #[pin]
         body: B,
         progress: Option<Arc<Progress>>,
+        // What is left of a piece that was too large.
+        rest: Bytes,
     }
 }
 
 impl<B> Watched<B> {
-    /// A body that nobody watches.
+    /// A body that nobody watches; what is large of it goes out bit by bit.
     pub(crate) const fn alone(body: B) -> Self {
         Self {
             body,
             progress: None,
+            rest: Bytes::new(),
         }
     }
 }
 
+/// How much a body that nobody watches gives at once: hyper copies it for HTTP/1, and its buffer, which
+/// is as large for as long as the connection lives, holds at most two of them.
+const MOST: usize = 8_000;
+
 impl<B: Body> Body for Watched<B> {
-    type Data = Piece<B::Data>;
+    type Data = Piece;
     type Error = B::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Piece<B::Data>>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<Piece>, B::Error>>> {
         let own = self.project();
+        if !own.rest.is_empty() {
+            let piece = own.rest.split_to(MOST.min(own.rest.len()));
+            return Poll::Ready(Some(Ok(Frame::data(Piece::new(piece, None)))));
+        }
         let frame = own.body.poll_frame(cx);
         if let Some(progress) = own.progress {
             progress.step();
             progress.is_owed.store(frame.is_ready(), Ordering::Relaxed);
         }
-        let piece = |data| Piece::new(data, own.progress.as_ref());
+        let piece = |mut data: B::Data| {
+            let mut bytes = data.copy_to_bytes(data.remaining());
+            if own.progress.is_none() && bytes.len() > MOST {
+                *own.rest = bytes.split_off(MOST);
+            }
+            Piece::new(bytes, own.progress.as_ref())
+        };
         frame.map_ok(|frame| frame.map_data(piece))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (body, rest) = (self.body.size_hint(), self.rest.len() as u64);
+        let mut hint = SizeHint::new();
+        hint.set_lower(body.lower() + rest);
+        if let Some(upper) = body.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint
     }
 }
 
 /// A piece of a body; it notes what the transport writes of it, and when it lets go of it.
 #[derive(Debug)]
-pub(crate) struct Piece<D> {
-    data: D,
+pub(crate) struct Piece {
+    data: Bytes,
     progress: Option<Arc<Progress>>,
 }
 
-impl<D> Piece<D> {
-    fn new(data: D, progress: Option<&Arc<Progress>>) -> Self {
+impl Piece {
+    fn new(data: Bytes, progress: Option<&Arc<Progress>>) -> Self {
         let progress = progress.map(Arc::clone);
         if let Some(progress) = &progress {
             progress.held.fetch_add(1, Ordering::Relaxed);
@@ -170,7 +194,7 @@ impl<D> Piece<D> {
     }
 }
 
-impl<D> Drop for Piece<D> {
+impl Drop for Piece {
     fn drop(&mut self) {
         if let Some(progress) = &self.progress {
             progress.step();
@@ -179,7 +203,7 @@ impl<D> Drop for Piece<D> {
     }
 }
 
-impl<D: Buf> Buf for Piece<D> {
+impl Buf for Piece {
     fn remaining(&self) -> usize {
         self.data.remaining()
     }
@@ -243,6 +267,24 @@ mod tests {
     fn ends_within(stalls: &Stalls, start: Instant, time: Duration) -> bool {
         let looks = (0..=time.as_secs()).map(|second| start + Duration::from_secs(second));
         looks.fold(false, |ends, now| ends | stalls.are_too_long(now, LIMIT))
+    }
+
+    #[tokio::test]
+    async fn a_large_piece_goes_out_bit_by_bit() {
+        static LARGE: [u8; 2 * MOST + 1] = [7; 2 * MOST + 1];
+        let (sender, pieces) = mpsc::channel(10);
+        sender.try_send(LARGE.as_slice()).unwrap();
+        drop(sender);
+        let mut body = Watched::alone(Pieces(pieces));
+        let (mut lengths, mut lower) = (Vec::new(), Vec::new());
+        while let Some(frame) = body.frame().await {
+            let mut piece = frame.unwrap().into_data().unwrap();
+            lengths.push(piece.remaining());
+            lower.push(body.size_hint().lower() as usize);
+            assert_eq!(piece.copy_to_bytes(1), LARGE[..1]);
+        }
+        assert_eq!(lengths, [MOST, MOST, 1]);
+        assert_eq!(lower, [MOST + 1, 1, 0], "what is left");
     }
 
     #[tokio::test]
