@@ -8,9 +8,10 @@ use tokio::sync::Notify;
 use crate::{
     ClientId, EventSink, GroupName, QueueSink, Subscribe,
     hand_over::{HandOver, Place},
+    hub::Watch,
     sync::{
         Mutex,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -89,13 +90,19 @@ pub struct Connection {
     let_go: AtomicU8,
     /// When a frame was last offered, in milliseconds of the hub's time.
     touched: AtomicU64,
-    pub(crate) seat: AtomicUsize,
+    pub(crate) seat: AtomicU32,
+    /// The hub's task has it while it looks at the connection.
+    pub(crate) watch: Mutex<Watch>,
 }
 
 /// Where a connection's events go.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all have the larger one: a delivery finds it where the connection is"
+)]
 enum Sink {
     /// The library's own queue, which the hub's body reads.
-    Queue(Arc<QueueSink>),
+    Queue(QueueSink),
     Foreign(Arc<dyn EventSink>),
 }
 
@@ -175,11 +182,7 @@ impl Connection {
     }
 
     /// As [`new`](Self::new), with a queue of the hub's own.
-    pub(crate) fn with_queue(
-        id: ConnectionId,
-        subscribe: Subscribe,
-        queue: Arc<QueueSink>,
-    ) -> Self {
+    pub(crate) fn with_queue(id: ConnectionId, subscribe: Subscribe, queue: QueueSink) -> Self {
         Self::on(id, subscribe, Sink::Queue(queue))
     }
 
@@ -206,7 +209,8 @@ impl Connection {
             polled: AtomicBool::new(false),
             let_go: AtomicU8::new(LetGo::Not as u8),
             touched: AtomicU64::new(0),
-            seat: AtomicUsize::new(usize::MAX),
+            seat: AtomicU32::new(u32::MAX),
+            watch: Mutex::default(),
         }
     }
 
@@ -214,6 +218,11 @@ impl Connection {
     #[must_use]
     pub const fn id(&self) -> ConnectionId {
         self.id
+    }
+
+    /// As a key.
+    pub(crate) const fn id_ref(&self) -> &ConnectionId {
+        &self.id
     }
 
     /// Whose it is.
@@ -244,7 +253,7 @@ impl Connection {
     #[must_use]
     pub fn sink(&self) -> &dyn EventSink {
         match &self.sink {
-            Sink::Queue(queue) => &**queue,
+            Sink::Queue(queue) => queue,
             Sink::Foreign(sink) => &**sink,
         }
     }

@@ -28,6 +28,7 @@ mod section;
 mod switch;
 mod turns;
 mod wakes;
+mod watch;
 
 use std::{
     future::Future,
@@ -38,7 +39,6 @@ use std::{
 
 use tokio::sync::OnceCell;
 
-pub(crate) use self::core::Core;
 pub use self::{
     attach::{Attached, SubscribeError, Subscription},
     builder::HubBuilder,
@@ -54,6 +54,7 @@ pub use self::{
     publish::{PendingReceipt, PublishError},
     refusal::{Refusal, RefusalReason},
 };
+pub(crate) use self::{core::Core, watch::Watch};
 use crate::{Bounds, Deliver, HistoryError, Presence, RouteError, Router, TrustedProxies};
 
 /// Opens streams and pushes events to them.

@@ -5,6 +5,7 @@ mod memory;
 #[cfg(all(test, shuttle))]
 mod models;
 mod shards;
+mod table;
 
 use std::{error::Error, fmt::Debug, sync::Arc};
 

@@ -183,7 +183,8 @@ impl ClientRequest {
             return Err(StreamError::HeadOnly);
         }
         let remote_addr = origin(hub, self.peer_addr, &self.told);
-        let subscribed = hub.subscribe(subscribe.remote_addr(remote_addr)).await;
+        // On the heap: frameworks keep room for a handler's future as long as its connection is there.
+        let subscribed = Box::pin(hub.subscribe(subscribe.remote_addr(remote_addr))).await;
         subscribed.map_err(|error| StreamError::from(error).for_client(self.wants_events))
     }
 }

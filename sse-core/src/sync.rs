@@ -14,7 +14,7 @@ pub(crate) use self::usual::*;
 
 #[cfg(not(shuttle))]
 mod usual {
-    pub(crate) use parking_lot::{Mutex, RwLock};
+    pub(crate) use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
     pub(crate) use std::sync::atomic;
 
     pub(crate) mod task {

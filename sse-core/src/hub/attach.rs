@@ -7,8 +7,8 @@ use super::{
     ConnectionHandle, Hub, HubShared,
     core::{Core, guarded},
     refusal::{Refusal, RefusalReason},
-    roster::Watch,
     wakes::Wakes,
+    watch::Watch,
 };
 use crate::{
     ClientId, CloseReason, Connection, ConnectionId, Draft, EventBody, EventSink, GapCause,
@@ -88,7 +88,6 @@ impl Subscription {
 #[derive(Debug)]
 #[must_use = "dropping it ends the connection"]
 pub struct Attached {
-    core: Weak<Core>,
     hub: Weak<HubShared>,
     connection: Arc<Connection>,
 }
@@ -110,35 +109,40 @@ impl Attached {
     /// the connection is present; one that isn't read for long after subscribing is reaped.
     pub fn note_polled(&self) {
         if !self.connection.is_polled()
-            && let Some(core) = self.core.upgrade()
+            && let Some(hub) = self.hub.upgrade()
         {
-            core.note_polled(&self.connection);
+            hub.core.note_polled(&self.connection);
         }
     }
 }
 
 impl Attached {
+    pub(crate) fn has_ended(&self) -> bool {
+        self.connection.let_go() != LetGo::Not
+    }
+
     /// The transport has taken everything, the end included.
     pub(crate) fn note_end(&self) {
         self.note_let_go(LetGo::Clean);
     }
 
     fn note_let_go(&self, how: LetGo) {
-        if self.connection.let_go() != LetGo::Not {
+        if self.has_ended() {
             return;
         }
         self.connection.note_let_go(how);
-        if let Some(core) = self.core.upgrade() {
-            core.note_let_go();
+        if let Some(hub) = self.hub.upgrade() {
+            hub.core.note_let_go();
         }
     }
 }
 
 impl Drop for Attached {
     fn drop(&mut self) {
-        match self.core.upgrade() {
-            Some(core) => {
-                let mut wakes = Wakes::new(&core);
+        match self.hub.upgrade() {
+            Some(hub) => {
+                let core = &hub.core;
+                let mut wakes = Wakes::new(core);
                 // In this order: what is told at the end is queued before it.
                 let has_ended = self.connection.stage() == Stage::Ended;
                 let progress = Core::progress(&self.connection);
@@ -166,12 +170,12 @@ impl Hub {
     /// Dropped midway, nothing is left behind.
     pub async fn subscribe(&self, subscribe: Subscribe) -> Result<Subscription, SubscribeError> {
         let last_event_id = subscribe.last_event_id.clone();
-        let queue = QueueSink::on(self.shared.core.queue_terms(), self.sink_context());
-        let make = |id, subscribe| Connection::with_queue(id, subscribe, Arc::clone(&queue));
+        let queue = QueueSink::on(Arc::clone(&self.shared.core.queues));
+        let make = |id, subscribe| Connection::with_queue(id, subscribe, queue);
         let attached = self.attach_new(subscribe, make).await?;
         Ok(Subscription {
             handle: attached.handle(),
-            body: EventBody::new(queue, attached),
+            body: EventBody::new(attached),
             last_event_id,
         })
     }
@@ -212,13 +216,15 @@ impl Hub {
         let taken = core.slots.take(&connection);
         taken.map_err(|reason| core.refusal(id, reason))?;
         let attached = Attached {
-            core: Arc::downgrade(core),
             hub: Arc::downgrade(&self.shared),
             connection,
         };
         let connection = &attached.connection;
-        let (watch, due) = Watch::new(core, connection, lifetime, core.now_ms());
-        if core.roster.insert(connection, watch, due) {
+        let now = core.now_ms();
+        let watch = Watch::new(core, connection, lifetime, now);
+        let due = watch.due(core, connection, now);
+        *connection.watch.lock() = watch;
+        if core.roster.insert(connection, due) {
             core.pulse.note_change();
         }
         let inserted = core.registry.insert(Arc::clone(connection)).await;

@@ -29,6 +29,7 @@ use crate::{
     foreign::caught,
     fresh_state::FreshStateHook,
     presence::PresenceTeller,
+    sink::{QueueShared, Terms},
     sync::{
         Mutex,
         atomic::{AtomicBool, Ordering},
@@ -52,8 +53,7 @@ pub(crate) struct Core {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) started: Instant,
     pub(super) when_full: WhenFull,
-    pub(super) queue: QueueLimits,
-    pub(super) budget: Option<Arc<Budget>>,
+    pub(super) queues: Arc<QueueShared>,
     pub(super) sinks: SinkContext,
     pub(super) section: Mutex<Section>,
     pub(super) roster: Roster,
@@ -105,7 +105,6 @@ impl Core {
         let shortest = intervals.into_iter().flatten().min().unwrap_or_default();
         let tick = (shortest / 32).clamp(HubConfig::MIN_TICK, Duration::from_secs(1));
         Self {
-            queue,
             group_rule: caught(|| registry.group_rule()).unwrap_or_default(),
             when_full: config.overflow_or_default(history.is_some()).into(),
             registry,
@@ -114,7 +113,13 @@ impl Core {
             fresh_state,
             started: clock.now(),
             clock,
-            budget: config.byte_budget.map(Budget::new),
+            queues: Arc::new(QueueShared {
+                terms: Terms {
+                    limits: queue,
+                    budget: config.byte_budget.map(Budget::new),
+                },
+                context: sinks.clone(),
+            }),
             sinks,
             section: Mutex::default(),
             roster: Roster::new(millis(tick)),
@@ -140,6 +145,10 @@ impl Core {
         millis(self.clock.now().saturating_duration_since(self.started))
     }
 
+    pub(super) fn budget(&self) -> Option<&Arc<Budget>> {
+        self.queues.terms.budget.as_ref()
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
@@ -160,16 +169,29 @@ impl Core {
         frame: &Frame,
         wakes: &mut Wakes,
     ) -> Offer {
-        let offer = || connection.sink().try_send(frame, self.when_full);
-        let offer = guarded(connection, offer).unwrap_or(Offer::Closed);
+        let offer = match connection.queue() {
+            Some(queue) => queue.offer(frame, self.when_full, wakes.readers()),
+            None => self.offer_foreign(connection, frame, wakes),
+        };
         match offer {
+            Offer::Queued { .. } | Offer::Dropped => {}
             Offer::Full => self.cut(connection, wakes),
             Offer::Closed => {
                 self.end(connection, CloseReason::SinkFailed, wakes);
             }
-            Offer::Queued { .. } | Offer::Dropped => wakes.wake(connection),
         }
         offer
+    }
+
+    fn offer_foreign(
+        &self,
+        connection: &Arc<Connection>,
+        frame: &Frame,
+        wakes: &mut Wakes,
+    ) -> Offer {
+        wakes.wake(connection);
+        let offer = || connection.sink().try_send(frame, self.when_full);
+        guarded(connection, offer).unwrap_or(Offer::Closed)
     }
 
     /// Ends a connection whose queue is full.
@@ -322,7 +344,7 @@ impl Core {
             delivered: self.sinks.delivered_total(),
             dropped: self.counters.dropped.get(),
             gave_way: self.counters.gave_way.get(),
-            waiting_bytes: self.budget.as_ref().map(|budget| budget.bytes() as u64),
+            waiting_bytes: self.budget().map(|budget| budget.bytes() as u64),
             queued,
             reaped: ended.stalled + ended.unread,
             ended,

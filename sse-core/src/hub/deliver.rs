@@ -185,8 +185,8 @@ impl Core {
             Pushed::Queued => delivery.queued += 1,
             Pushed::Ended => delivery.closed += 1,
             Pushed::NoRoom(_) => {
-                let (terms, full) = (self.queue_terms(), self.when_full);
-                let put_by = connection.catching_up(|it| it.own.put_by(frame, &terms, full));
+                let (terms, full) = (&self.queues.terms, self.when_full);
+                let put_by = connection.catching_up(|it| it.own.put_by(frame, terms, full));
                 let put_by = put_by.unwrap_or(Offer::Closed);
                 if put_by == Offer::Full {
                     self.cut(connection, wakes);

@@ -4,13 +4,13 @@ use tokio::sync::Notify;
 
 use super::{
     catch_ups,
-    core::{Core, millis},
+    core::Core,
     refusal::COME_BACK,
-    roster::{Seat, Watch},
     wakes::Wakes,
+    watch::{Watch, due_after},
 };
 use crate::{
-    CloseReason, Connection, ConnectionId, HeartbeatKind, Progress, RegistryError,
+    CloseReason, Connection, ConnectionId, HeartbeatKind, RegistryError,
     connection::{LetGo, Stage},
     foreign::{caught, caught_future},
     sync::{
@@ -193,30 +193,31 @@ async fn remove(core: &Core, id: ConnectionId) -> Result<(), RegistryError> {
 
 /// Looks at every connection that is due.
 async fn beat(core: &Arc<Core>) {
-    for seats in core.roster.due(core.now_ms()).chunks(CHUNK) {
+    for connections in core.roster.due(core.now_ms()).chunks(CHUNK) {
         let mut wakes = Wakes::new(core);
-        for seat in seats {
-            look_at(core, seat, &mut wakes);
+        for connection in connections {
+            let due = look_at(core, connection, &mut wakes);
+            core.roster.put_back(connection, due);
         }
         drop(wakes);
         yield_now().await;
     }
 }
 
-fn look_at(core: &Core, seat: &Seat, wakes: &mut Wakes) {
-    let (now, connection) = (core.now_ms(), &seat.connection);
-    let mut watch = seat.watch;
+/// Looks at a connection; when to look next, unless it is taken out.
+fn look_at(core: &Core, connection: &Arc<Connection>, wakes: &mut Wakes) -> u64 {
+    let now = core.now_ms();
+    let check = due_after(now, Some(core.config.reap_check));
+    let mut watch = connection.watch.lock();
     match connection.stage() {
         Stage::Dormant => {
             // The registry is still taking it in.
             watch.subscribed = now;
-            core.roster
-                .put_back(seat, watch, watch.due(core, connection, now));
-            return;
+            return watch.due(core, connection, now);
         }
         Stage::Ended => {
-            linger(core, seat, now, wakes);
-            return;
+            linger(core, connection, &mut watch, now, wakes);
+            return check;
         }
         Stage::Live | Stage::CatchingUp | Stage::Ahead => {}
     }
@@ -234,9 +235,7 @@ fn look_at(core: &Core, seat: &Seat, wakes: &mut Wakes) {
             wakes,
         );
         // It may have something left to read.
-        let check = due_after(now, Some(core.config.reap_check));
-        core.roster.put_back(seat, watch, check);
-        return;
+        return check;
     };
     // A heartbeat never waits behind something: then there is something to read already.
     let idle = progress.waiting == 0;
@@ -244,7 +243,7 @@ fn look_at(core: &Core, seat: &Seat, wakes: &mut Wakes) {
         if idle {
             send(core, connection, HeartbeatKind::Periodic, wakes);
         }
-        watch.heartbeat = Some((now, connection.touched()));
+        watch.note_heartbeat(connection, now);
     }
     if now >= watch.healthcheck_due {
         if idle {
@@ -252,8 +251,7 @@ fn look_at(core: &Core, seat: &Seat, wakes: &mut Wakes) {
         }
         watch.healthcheck_due = due_after(now, core.config.healthcheck);
     }
-    core.roster
-        .put_back(seat, watch, watch.due(core, connection, now));
+    watch.due(core, connection, now)
 }
 
 /// Ends a connection whose time is over.
@@ -270,8 +268,13 @@ fn end(core: &Core, connection: &Arc<Connection>, reason: CloseReason, wakes: &m
 
 /// A connection has ended whose transport still has it: what its reader is to read is kept for as
 /// long as it reads on.
-fn linger(core: &Core, seat: &Seat, now: u64, wakes: &mut Wakes) {
-    let (connection, mut watch) = (&seat.connection, seat.watch);
+fn linger(
+    core: &Core,
+    connection: &Arc<Connection>,
+    watch: &mut Watch,
+    now: u64,
+    wakes: &mut Wakes,
+) {
     if connection.let_go() != LetGo::Not {
         core.roster.remove(connection);
         return;
@@ -280,10 +283,7 @@ fn linger(core: &Core, seat: &Seat, now: u64, wakes: &mut Wakes) {
     if progress.is_none_or(|progress| watch.takes_nothing(core, progress, now)) {
         tracing::info!(connection = %connection.id(), client = ?connection.client(), "given up");
         core.give_up(connection, wakes);
-        return;
     }
-    let check = due_after(now, Some(core.config.reap_check));
-    core.roster.put_back(seat, watch, check);
 }
 
 /// Sends a heartbeat, unless something has come to wait meanwhile.
@@ -300,97 +300,4 @@ fn send(core: &Core, connection: &Arc<Connection>, kind: HeartbeatKind, wakes: &
         core.counters.heartbeats.add(1);
     }
     drop(section);
-}
-
-/// When something that happens every `interval` is due after `since`.
-fn due_after(since: u64, interval: Option<Duration>) -> u64 {
-    interval.map_or(u64::MAX, |interval| since.saturating_add(millis(interval)))
-}
-
-impl Watch {
-    /// What is remembered of a connection that subscribes now, and when it is due first.
-    pub(super) fn new(
-        core: &Core,
-        connection: &Connection,
-        lifetime: Option<Duration>,
-        now: u64,
-    ) -> (Self, u64) {
-        // So that those who came together don't come back together.
-        let longest = core.config.max_lifetime.map(|longest| {
-            let early = (longest / 1024).saturating_mul(u32::from(connection.id().phase()));
-            longest - early
-        });
-        let lifetime = lifetime.into_iter().chain(longest).min();
-        let watch = Self {
-            subscribed: now,
-            heartbeat: None,
-            healthcheck_due: due_after(now, core.config.healthcheck),
-            expires: due_after(now, lifetime),
-            stalled: None,
-        };
-        (watch, watch.due(core, connection, now))
-    }
-
-    /// When to look next.
-    fn due(&self, core: &Core, connection: &Connection, now: u64) -> u64 {
-        let check = due_after(now, Some(core.config.reap_check));
-        // Early enough to see an event before the heartbeat that it puts off.
-        let half = due_after(now, core.config.heartbeat.map(|interval| interval / 2));
-        let heartbeat = self.heartbeat_due(core, connection).min(half.max(now + 1));
-        let due = check.min(heartbeat).min(self.healthcheck_due);
-        due.min(self.expires)
-    }
-
-    /// When the next periodic heartbeat is due: an interval after the last, or after what there was
-    /// to read since.
-    ///
-    /// After something else than a heartbeat it is up to a quarter of the interval early, by the
-    /// connection's id: what comes to many at once would otherwise bring their heartbeats together
-    /// for ever.
-    fn heartbeat_due(&self, core: &Core, connection: &Connection) -> u64 {
-        let Some(interval) = core.config.heartbeat.map(millis) else {
-            return u64::MAX;
-        };
-        let (to_all, touched) = (core.config.heartbeat_to_all, connection.touched());
-        let after = match self.heartbeat {
-            Some((at, then)) if to_all || then == touched => {
-                return at.saturating_add(interval);
-            }
-            None if to_all => self.subscribed,
-            _ => touched.max(self.subscribed),
-        };
-        let early = interval / 4 * u64::from(connection.id().phase()) / 256;
-        after.saturating_add(interval - early)
-    }
-
-    /// Notes how far the reader has come; why the connection is to be reaped, if it is.
-    fn reap(
-        &mut self,
-        core: &Core,
-        connection: &Connection,
-        progress: Progress,
-        now: u64,
-    ) -> Option<CloseReason> {
-        let reap_after = millis(core.config.reap_after);
-        let stalled = if progress.waiting == 0 {
-            self.stalled = None;
-            false
-        } else {
-            self.takes_nothing(core, progress, now)
-        };
-        if !connection.is_polled() && now >= self.subscribed.saturating_add(reap_after) {
-            return Some(CloseReason::Unread);
-        }
-        stalled.then_some(CloseReason::Stalled)
-    }
-
-    /// Notes how far the reader has come; whether it has taken nothing for too long.
-    fn takes_nothing(&mut self, core: &Core, progress: Progress, now: u64) -> bool {
-        let since = match self.stalled {
-            Some((since, taken)) if taken == progress.taken => since,
-            _ => now,
-        };
-        self.stalled = Some((since, progress.taken));
-        now - since >= millis(core.config.reap_after)
-    }
 }

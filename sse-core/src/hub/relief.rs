@@ -7,9 +7,7 @@ use std::{
 };
 
 use super::{core::Core, section::Section, wakes::Wakes};
-use crate::{
-    Connection, Frame, QueueSink, WhenFull, budget::Budget, connection::Stage, sink::Terms,
-};
+use crate::{Connection, Frame, QueueSink, WhenFull, budget::Budget, connection::Stage};
 
 /// Connections in whose queues events wait, the one that holds the oldest first.
 ///
@@ -108,16 +106,8 @@ impl Ord for Holder {
 impl Core {
     /// What waits of the event from now on counts towards the budget, if there is one.
     pub(super) fn charge(&self, frame: &Frame) {
-        if let Some(budget) = &self.budget {
+        if let Some(budget) = self.budget() {
             frame.charge_to(budget);
-        }
-    }
-
-    /// On which terms a connection's queue takes events.
-    pub(super) fn queue_terms(&self) -> Terms {
-        Terms {
-            limits: self.queue,
-            budget: self.budget.clone(),
         }
     }
 
@@ -131,7 +121,7 @@ impl Core {
     /// Has the connection that holds the oldest waiting event overflow, and so on, until what waits
     /// is within the budget. Inside the ordered section.
     pub(super) fn relieve_in(&self, section: &mut Section, wakes: &mut Wakes) {
-        let Some(budget) = &self.budget else {
+        let Some(budget) = self.budget() else {
             return;
         };
         // Where the newest is dropped, who holds it counts, and that is another event each time.
@@ -161,7 +151,7 @@ impl Core {
     }
 
     fn is_over_budget(&self) -> bool {
-        self.budget.as_ref().is_some_and(|budget| budget.is_over())
+        self.budget().is_some_and(|budget| budget.is_over())
     }
 
     /// A connection overflows by the policy; `false` if nothing was left to give way.

@@ -28,30 +28,15 @@ struct State {
     seats: Slab<Seat>,
     /// Keys of seats by the tick at which they are due. An entry may outlive its seat, and the key
     /// be another's by then: what counts is the seat's own `due_tick`.
-    wheel: Vec<Vec<usize>>,
+    wheel: Vec<Vec<u32>>,
     /// The last tick that was looked at.
     tick: u64,
 }
 
-/// A connection, and what was seen of it last.
-#[derive(Debug, Clone)]
-pub(super) struct Seat {
-    pub(super) connection: Arc<Connection>,
-    pub(super) watch: Watch,
+#[derive(Debug)]
+struct Seat {
+    connection: Arc<Connection>,
     due_tick: u64,
-}
-
-/// What the pulse remembers of a connection from one look to the next.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Watch {
-    pub(super) subscribed: u64,
-    /// When the last periodic heartbeat was due, and what was the last to read then.
-    pub(super) heartbeat: Option<(u64, u64)>,
-    pub(super) healthcheck_due: u64,
-    /// When its lifetime is over.
-    pub(super) expires: u64,
-    /// Since when something has waited while this many frames had been taken.
-    pub(super) stalled: Option<(u64, u64)>,
 }
 
 impl Roster {
@@ -69,13 +54,13 @@ impl Roster {
 
     /// Adds a connection that is to be looked at when it is `due`; `true` if it is the only one,
     /// so that nobody is waiting for an earlier time.
-    pub(super) fn insert(&self, connection: &Arc<Connection>, watch: Watch, due: u64) -> bool {
+    pub(super) fn insert(&self, connection: &Arc<Connection>, due: u64) -> bool {
         let mut state = self.state.lock();
-        let key = state.seats.insert(Seat {
+        let seat = Seat {
             connection: Arc::clone(connection),
-            watch,
             due_tick: 0,
-        });
+        };
+        let key = key_of(state.seats.insert(seat));
         connection.seat.store(key, Ordering::Relaxed);
         self.place(&mut state, key, due);
         state.seats.len() == 1
@@ -91,7 +76,7 @@ impl Roster {
         let key = connection.seat.load(Ordering::Relaxed);
         let found = state.seat_of(key, connection).is_some();
         if found {
-            state.seats.remove(key);
+            state.seats.remove(key as usize);
             if state.seats.is_empty() {
                 // Gives memory back that a crowd has left.
                 state.seats = Slab::new();
@@ -133,8 +118,8 @@ impl Roster {
             .collect()
     }
 
-    /// The seats that are due by `now`. Each has to be put back.
-    pub(super) fn due(&self, now: u64) -> Vec<Seat> {
+    /// The connections that are due by `now`. Each has to be put back.
+    pub(super) fn due(&self, now: u64) -> Vec<Arc<Connection>> {
         let mut state = self.state.lock();
         let tick = now / self.tick_ms;
         let first = (state.tick + 1).max(tick.saturating_sub(SLOTS - 1));
@@ -142,12 +127,12 @@ impl Roster {
         for slot in first..=tick {
             let keys = std::mem::take(&mut state.wheel[(slot % SLOTS) as usize]);
             for key in keys {
-                if let Some(seat) = state.seats.get_mut(key)
+                if let Some(seat) = state.seats.get_mut(key as usize)
                     && seat.due_tick <= tick
                 {
                     // Once, however many entries there are of this key.
                     seat.due_tick = u64::MAX;
-                    due.push(seat.clone());
+                    due.push(Arc::clone(&seat.connection));
                 }
             }
         }
@@ -156,21 +141,19 @@ impl Roster {
         due
     }
 
-    /// Puts a seat back, to be looked at when it is `due`, unless its connection has ended.
-    pub(super) fn put_back(&self, seat: &Seat, watch: Watch, due: u64) {
+    /// Puts a connection back, to be looked at when it is `due`, unless it was taken out.
+    pub(super) fn put_back(&self, connection: &Arc<Connection>, due: u64) {
         let mut state = self.state.lock();
-        let key = seat.connection.seat.load(Ordering::Relaxed);
-        let Some(own) = state.seat_of(key, &seat.connection) else {
-            return;
-        };
-        own.watch = watch;
-        self.place(&mut state, key, due);
+        let key = connection.seat.load(Ordering::Relaxed);
+        if state.seat_of(key, connection).is_some() {
+            self.place(&mut state, key, due);
+        }
     }
 
     /// Makes every seat due at once, as after a pulse that stopped midway.
     pub(super) fn all_due(&self) {
         let mut state = self.state.lock();
-        let keys: Vec<usize> = state.seats.iter().map(|(key, _)| key).collect();
+        let keys: Vec<u32> = state.seats.iter().map(|(key, _)| key_of(key)).collect();
         for key in keys {
             self.place(&mut state, key, 0);
         }
@@ -187,17 +170,22 @@ impl Roster {
         occupied.next().map(|tick| tick * self.tick_ms)
     }
 
-    fn place(&self, state: &mut State, key: usize, due: u64) {
+    fn place(&self, state: &mut State, key: u32, due: u64) {
         let tick = due.div_ceil(self.tick_ms);
         let tick = tick.clamp(state.tick + 1, state.tick + SLOTS - 1);
-        state.seats[key].due_tick = tick;
+        state.seats[key as usize].due_tick = tick;
         state.wheel[(tick % SLOTS) as usize].push(key);
     }
 }
 
 impl State {
-    fn seat_of(&mut self, key: usize, connection: &Arc<Connection>) -> Option<&mut Seat> {
-        let seat = self.seats.get_mut(key)?;
+    fn seat_of(&mut self, key: u32, connection: &Arc<Connection>) -> Option<&mut Seat> {
+        let seat = self.seats.get_mut(key as usize)?;
         Arc::ptr_eq(&seat.connection, connection).then_some(seat)
     }
+}
+
+/// Keys are small, so that they take little.
+fn key_of(seat: usize) -> u32 {
+    u32::try_from(seat).expect("memory ends long before")
 }

@@ -1,15 +1,17 @@
-use std::sync::Arc;
+use std::{sync::Arc, task::Waker};
 
 use smallvec::SmallVec;
 
 use super::core::{Core, guarded};
-use crate::{CloseReason, Connection};
+use crate::{CloseReason, Connection, foreign::caught};
 
 /// What is to follow once no lock is held: sinks to wake, ends to announce. It follows when this
 /// is dropped.
 #[derive(Debug)]
 pub(super) struct Wakes {
     core: Arc<Core>,
+    /// Those who read the hub's own queues.
+    readers: Vec<Waker>,
     sinks: SmallVec<[Arc<Connection>; 2]>,
     ended: Vec<(Arc<Connection>, CloseReason)>,
 }
@@ -18,9 +20,15 @@ impl Wakes {
     pub(super) fn new(core: &Arc<Core>) -> Self {
         Self {
             core: Arc::clone(core),
+            readers: Vec::new(),
             sinks: SmallVec::new(),
             ended: Vec::new(),
         }
+    }
+
+    /// Whom to wake who reads one of the hub's own queues.
+    pub(super) const fn readers(&mut self) -> &mut Vec<Waker> {
+        &mut self.readers
     }
 
     /// The sink of `connection` has something for its reader.
@@ -45,6 +53,11 @@ impl Wakes {
 
     /// Does all of it now.
     pub(super) fn flush(&mut self) {
+        for reader in self.readers.drain(..) {
+            if caught(|| reader.wake()).is_none() {
+                tracing::error!("a reader's task panicked when it was woken");
+            }
+        }
         for connection in std::mem::take(&mut self.sinks) {
             let woken = guarded(&connection, || connection.sink().wake());
             if woken.is_none() {
@@ -57,9 +70,9 @@ impl Wakes {
         }
     }
 
-    /// How many sinks are to be woken.
+    /// How many readers and sinks are to be woken.
     pub(super) fn len(&self) -> usize {
-        self.sinks.len()
+        self.readers.len() + self.sinks.len()
     }
 }
 

@@ -1,66 +1,124 @@
-use std::{collections::HashMap, sync::Arc};
+use std::{hash::RandomState, sync::Arc};
 
-use smallvec::SmallVec;
+use super::table::{Keyed, Table};
+use crate::{ClientId, Connection, ConnectionId, GroupName};
 
-use crate::{Connection, ConnectionId};
-
-/// Up to how many members a list is quicker and smaller than a map.
-const FEW: usize = 16;
-
-/// The connections of a client or a group. Most clients have one, so that one is inline.
+/// The connections of a client or a group: at least one, and most clients have no other.
 #[derive(Debug)]
-#[expect(
-    clippy::box_collection,
-    reason = "keeps the common case, one connection, small"
-)]
-pub(super) enum Members {
-    Few(SmallVec<[Arc<Connection>; 1]>),
-    Many(Box<HashMap<ConnectionId, Arc<Connection>>>),
+pub(super) struct Members {
+    first: Arc<Connection>,
+    others: Option<Box<Table<Arc<Connection>>>>,
 }
 
-impl Default for Members {
-    fn default() -> Self {
-        Self::Few(SmallVec::new())
+impl Keyed for Arc<Connection> {
+    type Key = ConnectionId;
+
+    fn key(&self) -> &ConnectionId {
+        self.id_ref()
     }
 }
 
 impl Members {
+    pub(super) const fn new(first: Arc<Connection>) -> Self {
+        Self {
+            first,
+            others: None,
+        }
+    }
+
+    /// Adds one that isn't there.
     pub(super) fn add(&mut self, connection: Arc<Connection>) {
-        match self {
-            Self::Few(list) if list.len() < FEW => list.push(connection),
-            Self::Few(list) => {
-                let all = list.drain(..).chain([connection]);
-                *self = Self::Many(Box::new(all.map(|c| (c.id(), c)).collect()));
-            }
-            Self::Many(map) => {
-                map.insert(connection.id(), connection);
-            }
-        }
+        let others = self
+            .others
+            .get_or_insert_with(|| Box::new(Table::new(RandomState::new())));
+        others.insert(others.hash(connection.key()), connection);
     }
 
-    pub(super) fn remove(&mut self, id: ConnectionId) {
-        match self {
-            Self::Few(list) => list.retain(|connection| connection.id() != id),
-            Self::Many(map) => {
-                map.remove(&id);
-                if map.len() < FEW / 2 {
-                    *self = Self::Few(map.drain().map(|(_, connection)| connection).collect());
-                }
-            }
+    /// Takes one out; `false` if it is the only one, which stays.
+    pub(super) fn remove(&mut self, id: ConnectionId) -> bool {
+        let others = self.others.as_mut();
+        if self.first.id() != id {
+            others.map(|others| others.take(others.hash(&id), &id));
+        } else {
+            let next = others.and_then(|others| others.pop());
+            let Some(next) = next else {
+                return false;
+            };
+            self.first = next;
         }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        match self {
-            Self::Few(list) => list.is_empty(),
-            Self::Many(map) => map.is_empty(),
-        }
+        self.others.take_if(|others| others.len() == 0);
+        true
     }
 
     pub(super) fn for_each(&self, each: &mut dyn FnMut(&Arc<Connection>)) {
-        match self {
-            Self::Few(list) => list.iter().for_each(each),
-            Self::Many(map) => map.values().for_each(each),
+        each(&self.first);
+        if let Some(others) = &self.others {
+            others.iter().for_each(each);
         }
+    }
+}
+
+/// Connections that have in common what they are found by.
+pub(super) trait Circle: Keyed {
+    fn new(key: &Self::Key, members: Members) -> Self;
+
+    fn members(&self) -> &Members;
+
+    fn members_mut(&mut self) -> &mut Members;
+}
+
+/// The connections of a client: each of them knows whose it is.
+#[derive(Debug)]
+pub(super) struct OfClient(Members);
+
+impl Keyed for OfClient {
+    type Key = ClientId;
+
+    fn key(&self) -> &ClientId {
+        self.0.first.client()
+    }
+}
+
+impl Circle for OfClient {
+    fn new(_: &ClientId, members: Members) -> Self {
+        Self(members)
+    }
+
+    fn members(&self) -> &Members {
+        &self.0
+    }
+
+    fn members_mut(&mut self) -> &mut Members {
+        &mut self.0
+    }
+}
+
+/// The connections in a group.
+#[derive(Debug)]
+pub(super) struct OfGroup {
+    name: GroupName,
+    members: Members,
+}
+
+impl Keyed for OfGroup {
+    type Key = GroupName;
+
+    fn key(&self) -> &GroupName {
+        &self.name
+    }
+}
+
+impl Circle for OfGroup {
+    fn new(name: &GroupName, members: Members) -> Self {
+        let name = name.clone();
+        Self { name, members }
+    }
+
+    fn members(&self) -> &Members {
+        &self.members
+    }
+
+    fn members_mut(&mut self) -> &mut Members {
+        &mut self.members
     }
 }

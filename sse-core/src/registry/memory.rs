@@ -1,10 +1,15 @@
-use std::{collections::hash_map::Entry, hash::Hash, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use smallvec::SmallVec;
 
-use super::{Registry, RegistryError, RegistryStats, members::Members, shards::Shards};
-use crate::{ClientId, Connection, ConnectionId, GroupName, GroupRule, Scope, Target};
+use super::{
+    Registry, RegistryError, RegistryStats,
+    members::{Circle, Members, OfClient, OfGroup},
+    shards::Shards,
+    table::Keyed,
+};
+use crate::{Connection, ConnectionId, GroupName, GroupRule, Scope, Target};
 
 /// The default registry: everything in memory, spread over several locks.
 ///
@@ -13,15 +18,23 @@ use crate::{ClientId, Connection, ConnectionId, GroupName, GroupRule, Scope, Tar
 /// a visit holds one lock at a time.
 #[derive(Debug, Default)]
 pub struct MemoryRegistry {
-    connections: Shards<ConnectionId, Record>,
-    clients: Shards<ClientId, Members>,
-    groups: Shards<GroupName, Members>,
+    connections: Shards<Record>,
+    clients: Shards<OfClient>,
+    groups: Shards<OfGroup>,
 }
 
 #[derive(Debug)]
 struct Record {
     connection: Arc<Connection>,
     groups: SmallVec<[GroupName; 1]>,
+}
+
+impl Keyed for Record {
+    type Key = ConnectionId;
+
+    fn key(&self) -> &ConnectionId {
+        self.connection.key()
+    }
 }
 
 impl MemoryRegistry {
@@ -32,8 +45,8 @@ impl MemoryRegistry {
     }
 
     fn is_in(&self, id: ConnectionId, group: &GroupName) -> bool {
-        let shard = self.connections.of(&id).read();
-        shard.get(&id).is_some_and(|r| r.groups.contains(group))
+        let is_in = |record: &Record| record.groups.contains(group);
+        self.connections.read(&id, is_in).unwrap_or(false)
     }
 
     fn visit_scope(&self, scope: &Scope, each: &mut dyn FnMut(&Arc<Connection>)) {
@@ -45,15 +58,11 @@ impl MemoryRegistry {
                 }
             }
             Scope::Connection(id) => {
-                if let Some(record) = self.connections.of(id).read().get(id) {
-                    each(&record.connection);
-                }
+                self.connections.read(id, |record| each(&record.connection));
             }
             Scope::Group(group) => visit_members(&self.groups, group, each),
             Scope::Everybody | Scope::Matching(_) => {
-                for shard in self.connections.iter() {
-                    shard.read().values().for_each(|r| each(&r.connection));
-                }
+                self.connections.for_each(|record| each(&record.connection));
             }
         }
     }
@@ -63,22 +72,22 @@ impl MemoryRegistry {
 impl Registry for MemoryRegistry {
     async fn insert(&self, connection: Arc<Connection>) -> Result<(), RegistryError> {
         let id = connection.id();
-        let mut shard = self.connections.of(&id).write();
-        let Entry::Vacant(place) = shard.entry(id) else {
+        let mut place = self.connections.lock(&id);
+        if place.get().is_some() {
             return Err(RegistryError::Exists(id));
-        };
+        }
         let groups: SmallVec<_> = connection.groups().into();
         add_member(&self.clients, connection.client(), &connection);
         for group in &groups {
             add_member(&self.groups, group, &connection);
         }
-        place.insert(Record { connection, groups });
+        place.fill(Record { connection, groups });
         Ok(())
     }
 
     async fn remove(&self, id: ConnectionId) -> Result<Option<Arc<Connection>>, RegistryError> {
-        let mut shard = self.connections.of(&id).write();
-        let Some(Record { connection, groups }) = Shards::take(&mut shard, &id) else {
+        let mut place = self.connections.lock(&id);
+        let Some(Record { connection, groups }) = place.take() else {
             return Ok(None);
         };
         remove_member(&self.clients, connection.client(), id);
@@ -89,8 +98,8 @@ impl Registry for MemoryRegistry {
     }
 
     async fn join(&self, id: ConnectionId, group: GroupName) -> Result<bool, RegistryError> {
-        let mut shard = self.connections.of(&id).write();
-        let record = shard.get_mut(&id).ok_or(RegistryError::Unknown(id))?;
+        let mut place = self.connections.lock(&id);
+        let record = place.get().ok_or(RegistryError::Unknown(id))?;
         if record.groups.contains(&group) {
             return Ok(false);
         }
@@ -100,8 +109,8 @@ impl Registry for MemoryRegistry {
     }
 
     async fn leave(&self, id: ConnectionId, group: &GroupName) -> Result<bool, RegistryError> {
-        let mut shard = self.connections.of(&id).write();
-        let record = shard.get_mut(&id).ok_or(RegistryError::Unknown(id))?;
+        let mut place = self.connections.lock(&id);
+        let record = place.get().ok_or(RegistryError::Unknown(id))?;
         let Some(at) = record.groups.iter().position(|other| other == group) else {
             return Ok(false);
         };
@@ -138,32 +147,28 @@ impl Registry for MemoryRegistry {
     }
 }
 
-fn visit_members<K: Hash + Eq>(
-    map: &Shards<K, Members>,
-    key: &K,
+fn visit_members<C: Circle>(
+    circles: &Shards<C>,
+    key: &C::Key,
     each: &mut dyn FnMut(&Arc<Connection>),
 ) {
-    if let Some(members) = map.of(key).read().get(key) {
-        members.for_each(each);
+    circles.read(key, |circle| circle.members().for_each(each));
+}
+
+fn add_member<C: Circle>(circles: &Shards<C>, key: &C::Key, connection: &Arc<Connection>) {
+    let mut place = circles.lock(key);
+    let connection = Arc::clone(connection);
+    match place.get() {
+        Some(circle) => circle.members_mut().add(connection),
+        None => place.fill(C::new(key, Members::new(connection))),
     }
 }
 
-fn add_member<K: Hash + Eq + Clone>(
-    map: &Shards<K, Members>,
-    key: &K,
-    connection: &Arc<Connection>,
-) {
-    let mut shard = map.of(key).write();
-    let members = shard.entry(key.clone()).or_default();
-    members.add(Arc::clone(connection));
-}
-
-fn remove_member<K: Hash + Eq>(map: &Shards<K, Members>, key: &K, id: ConnectionId) {
-    let mut shard = map.of(key).write();
-    if let Some(members) = shard.get_mut(key) {
-        members.remove(id);
-        if members.is_empty() {
-            Shards::take(&mut shard, key);
-        }
+fn remove_member<C: Circle>(circles: &Shards<C>, key: &C::Key, id: ConnectionId) {
+    let mut place = circles.lock(key);
+    if let Some(circle) = place.get()
+        && !circle.members_mut().remove(id)
+    {
+        place.take();
     }
 }

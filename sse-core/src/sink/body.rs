@@ -1,7 +1,6 @@
 use std::{
     convert::Infallible,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -9,7 +8,6 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http_body::Body;
 
-use super::QueueSink;
 use crate::hub::Attached;
 
 /// The body of a response: reads a connection's queue until the connection ends.
@@ -20,28 +18,25 @@ use crate::hub::Attached;
 #[derive(Debug)]
 #[must_use = "dropping the body ends the connection"]
 pub struct EventBody {
-    queue: Arc<QueueSink>,
     attached: Attached,
-    ended: bool,
 }
 
 impl EventBody {
-    pub(crate) const fn new(queue: Arc<QueueSink>, attached: Attached) -> Self {
-        Self {
-            queue,
-            attached,
-            ended: false,
-        }
+    /// Reads the queue of a connection that has one of the hub's own.
+    pub(crate) const fn new(attached: Attached) -> Self {
+        Self { attached }
     }
 
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        if self.ended {
+        if self.attached.has_ended() {
             return Poll::Ready(None);
         }
-        self.attached.note_polled();
-        let piece = self.queue.poll_next(cx);
+        if !self.attached.connection().is_polled() {
+            self.attached.note_polled();
+        }
+        let queue = self.attached.connection().queue();
+        let piece = queue.map_or(Poll::Ready(None), |queue| queue.poll_next(cx));
         if matches!(piece, Poll::Ready(None)) {
-            self.ended = true;
             self.attached.note_end();
         }
         piece
@@ -69,6 +64,6 @@ impl Body for EventBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ended
+        self.attached.has_ended()
     }
 }

@@ -5,7 +5,7 @@ use std::{future::poll_fn, num::NonZeroUsize, sync::Arc};
 use shuttle::thread;
 
 use super::{
-    CloseReason, EventSink, Offer, QueueLimits, QueueSink, SinkContext, Terms,
+    CloseReason, EventSink, Offer, QueueLimits, QueueShared, QueueSink, SinkContext, Terms,
     WhenFull::{self, DropOldest, DropThis, Refuse},
 };
 use crate::{
@@ -245,11 +245,14 @@ fn nothing_counts_that_does_not_wait_any_more() {
             events: NonZeroUsize::new(2).unwrap(),
             ..QueueLimits::default()
         };
-        let terms = Terms {
-            limits,
-            budget: Some(Arc::clone(&budget)),
-        };
-        let queues = [0, 1].map(|_| QueueSink::on(terms.clone(), SinkContext::default()));
+        let shared = Arc::new(QueueShared {
+            terms: Terms {
+                limits,
+                budget: Some(Arc::clone(&budget)),
+            },
+            context: SinkContext::default(),
+        });
+        let queues = [0, 1].map(|_| Arc::new(QueueSink::on(Arc::clone(&shared))));
         let readers = [reader(&queues[0]), reader(&queues[1])];
         let closer = thread::spawn({
             let queue = Arc::clone(&queues[1]);

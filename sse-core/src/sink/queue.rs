@@ -15,7 +15,9 @@ use crate::{Frame, sync::Mutex};
 
 /// How much may leave a queue as one piece: several waiting frames are copied together up to
 /// here, so that they cost one write. A larger frame leaves alone, uncopied.
-const PIECE: usize = 16 * 1024;
+///
+/// Two of them, with what is written around them, are 16 KiB: the second buffer that hyper takes.
+const PIECE: usize = 8_000;
 
 /// How much may wait in one connection's queue.
 ///
@@ -43,9 +45,15 @@ impl Default for QueueLimits {
 ///
 /// It has no buffer while it is empty, and holds a frame that waits alone inline.
 pub struct QueueSink {
-    terms: Terms,
-    context: SinkContext,
+    shared: Arc<QueueShared>,
     state: Mutex<State>,
+}
+
+/// What all queues of a hub share.
+#[derive(Debug)]
+pub(crate) struct QueueShared {
+    pub(crate) terms: Terms,
+    pub(crate) context: SinkContext,
 }
 
 #[derive(Debug, Default)]
@@ -63,16 +71,20 @@ impl QueueSink {
     #[must_use]
     pub fn new(limits: QueueLimits, context: SinkContext) -> Arc<Self> {
         let budget = None;
-        Self::on(Terms { limits, budget }, context)
+        let terms = Terms { limits, budget };
+        Arc::new(Self::on(Arc::new(QueueShared { terms, context })))
     }
 
     /// A queue of the hub's own, whose budget is that of the terms.
-    pub(crate) fn on(terms: Terms, context: SinkContext) -> Arc<Self> {
-        Arc::new(Self {
-            terms,
-            context,
+    pub(crate) fn on(shared: Arc<QueueShared>) -> Self {
+        Self {
+            shared,
             state: Mutex::default(),
-        })
+        }
+    }
+
+    fn terms(&self) -> &Terms {
+        &self.shared.terms
     }
 
     /// The next piece of the event stream: a waiting frame, or several in one.
@@ -80,28 +92,41 @@ impl QueueSink {
     /// `None` once the sink is closed and has nothing left. One reader: where nothing waits, the
     /// last task that asked is woken.
     pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        let (taken, room) = {
-            let mut state = self.state.lock();
-            if state.waiting.is_empty() {
-                if state.closed.is_some() {
-                    return Poll::Ready(None);
-                }
-                state.wait_for_frames(cx);
-                return Poll::Pending;
+        let mut state = self.state.lock();
+        if state.waiting.is_empty() {
+            if state.closed.is_some() {
+                return Poll::Ready(None);
             }
-            let mut taken = state.waiting.take(PIECE);
-            // Here, and not when they are freed: nobody else is to give way for them.
-            taken.release();
-            state.taken += taken.len() as u64;
-            (taken, state.take_room_waiter(&self.terms.limits))
-        };
+            state.wait_for_frames(cx);
+            return Poll::Pending;
+        }
+        let mut taken = state.waiting.take(PIECE);
+        // Here, and not when they are freed: nobody else is to give way for them.
+        taken.release();
+        state.taken += taken.len() as u64;
+        let room = state.take_room_waiter(&self.terms().limits);
+        drop(state);
         if let Some(waker) = room {
             waker.wake();
         }
-        if taken.events() > 0 {
-            self.context.delivered(taken.events() as u64);
+        let events = taken.events();
+        if events > 0 {
+            self.shared.context.delivered(events as u64);
         }
         Poll::Ready(Some(self.piece(taken)))
+    }
+
+    /// Takes a frame in, as [`try_send`](EventSink::try_send) does; who is to be woken then, once no
+    /// lock is held, is put with `wakers`.
+    pub(crate) fn offer(&self, frame: &Frame, full: WhenFull, wakers: &mut Vec<Waker>) -> Offer {
+        let mut gone = Gone::new();
+        let mut state = self.state.lock();
+        let offer = state.offer(frame, self.terms(), full, &mut gone);
+        if !state.waiting.is_empty() {
+            wakers.extend(state.reader.take());
+        }
+        wakers.extend(state.take_room_waiter(&self.terms().limits));
+        offer
     }
 
     pub(crate) fn has_events(&self) -> bool {
@@ -120,7 +145,7 @@ impl QueueSink {
 
     /// One frame as it is, or several copied together.
     fn piece(&self, taken: Waiting) -> Bytes {
-        if let (1, Some((Entry::Frame(frame), _))) = (taken.len(), taken.first()) {
+        if let Waiting::One(Entry::Frame(frame)) = &taken {
             return frame.bytes().clone();
         }
         let len = taken.iter().map(Entry::len).sum();
@@ -129,7 +154,7 @@ impl QueueSink {
             match entry {
                 Entry::Frame(frame) => piece.extend_from_slice(frame.bytes()),
                 Entry::Gap(dropped) => {
-                    piece.extend_from_slice(self.context.gap(dropped).bytes());
+                    piece.extend_from_slice(self.shared.context.gap(dropped).bytes());
                 }
             }
         }
@@ -138,6 +163,13 @@ impl QueueSink {
 }
 
 impl State {
+    fn offer(&mut self, frame: &Frame, terms: &Terms, full: WhenFull, gone: &mut Gone) -> Offer {
+        if self.closed.is_some() {
+            return Offer::Closed;
+        }
+        self.waiting.offer(frame, terms, full, gone)
+    }
+
     fn wait_for_frames(&mut self, cx: &Context<'_>) {
         match &mut self.reader {
             Some(waker) => waker.clone_from(cx.waker()),
@@ -160,17 +192,14 @@ impl EventSink for QueueSink {
         // Outlives the lock: what is thrown away is freed outside.
         let mut gone = Gone::new();
         let mut state = self.state.lock();
-        if state.closed.is_some() {
-            return Offer::Closed;
-        }
-        state.waiting.offer(frame, &self.terms, full, &mut gone)
+        state.offer(frame, self.terms(), full, &mut gone)
     }
 
     fn wake(&self) {
         let reader = {
             let mut state = self.state.lock();
             let reason = !state.waiting.is_empty() || state.closed.is_some();
-            let room = state.take_room_waiter(&self.terms.limits);
+            let room = state.take_room_waiter(&self.terms().limits);
             (reason.then(|| state.reader.take()).flatten(), room)
         };
         for waker in [reader.0, reader.1].into_iter().flatten() {
@@ -183,7 +212,7 @@ impl EventSink for QueueSink {
         if state.closed.is_some() {
             return Poll::Ready(false);
         }
-        if state.waiting.fits(&self.terms.limits, next) {
+        if state.waiting.fits(&self.terms().limits, next) {
             return Poll::Ready(true);
         }
         state.room = Some(Box::new((cx.waker().clone(), next)));
@@ -217,7 +246,7 @@ impl EventSink for QueueSink {
 impl fmt::Debug for QueueSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("QueueSink")
-            .field("limits", &self.terms.limits)
+            .field("limits", &self.terms().limits)
             .field("progress", &self.progress())
             .field("closed", &self.is_closed())
             .finish_non_exhaustive()

@@ -9,7 +9,7 @@ use crate::{ConflationKey, Frame, budget::Budget};
 pub(crate) type Gone = SmallVec<[Held; 2]>;
 
 /// On which terms frames are taken in.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Terms {
     pub(crate) limits: QueueLimits,
     /// What the frames that are charged to it count towards.
@@ -94,40 +94,70 @@ impl Entry {
     }
 }
 
-/// The entries that wait in a queue, oldest first, with their sums.
+/// The entries that wait in a queue, oldest first.
 ///
 /// An entry that comes into an empty queue is held inline; there is no buffer while it is empty.
 #[derive(Debug, Default)]
-pub(crate) struct Waiting {
-    entries: Entries,
+pub(crate) enum Waiting {
+    #[default]
+    None,
+    One(Entry),
+    Many(Box<Many>),
+}
+
+/// Several, with the sums of the events among them.
+#[derive(Debug, Default)]
+pub(crate) struct Many {
+    entries: VecDeque<Entry>,
     events: usize,
     bytes: usize,
 }
 
-#[derive(Debug, Default)]
-enum Entries {
-    #[default]
-    None,
-    One(Entry),
-    Many(VecDeque<Entry>),
+/// For how many entries there is room at first, once several wait.
+const FIRST_ROOM: usize = 8;
+
+impl Many {
+    fn push(&mut self, entry: Entry) {
+        if let Some(frame) = entry.event() {
+            self.events += 1;
+            self.bytes += frame.len();
+        }
+        self.entries.push_back(entry);
+    }
+
+    /// Notes that `frame` isn't among them any more.
+    fn forget(&mut self, frame: &Frame) {
+        if !frame.is_notice() {
+            self.events -= 1;
+            self.bytes -= frame.len();
+        }
+    }
 }
 
 impl Waiting {
     /// How many of the application's frames wait.
-    pub(crate) const fn events(&self) -> usize {
-        self.events
+    pub(crate) fn events(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::One(entry) => usize::from(entry.event().is_some()),
+            Self::Many(many) => many.events,
+        }
     }
 
     /// Their size in bytes.
-    pub(crate) const fn bytes(&self) -> usize {
-        self.bytes
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::One(entry) => entry.event().map_or(0, |frame| frame.len()),
+            Self::Many(many) => many.bytes,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
-        match &self.entries {
-            Entries::None => 0,
-            Entries::One(_) => 1,
-            Entries::Many(entries) => entries.len(),
+        match self {
+            Self::None => 0,
+            Self::One(_) => 1,
+            Self::Many(many) => many.entries.len(),
         }
     }
 
@@ -136,20 +166,19 @@ impl Waiting {
     }
 
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Entry> {
-        let (one, many) = match &self.entries {
-            Entries::None => (None, None),
-            Entries::One(entry) => (Some(entry), None),
-            Entries::Many(entries) => (None, Some(entries)),
+        let (one, many) = match self {
+            Self::None => (None, None),
+            Self::One(entry) => (Some(entry), None),
+            Self::Many(many) => (None, Some(&many.entries)),
         };
         one.into_iter().chain(many.into_iter().flatten())
     }
 
     /// Whether a frame of `bytes` fits; one of any size does where no event waits.
     pub(crate) fn fits(&self, limits: &QueueLimits, bytes: usize) -> bool {
-        let sum = self.bytes.checked_add(bytes);
-        self.events == 0
-            || (self.events < limits.events.get()
-                && sum.is_some_and(|sum| sum <= limits.bytes.get()))
+        let (events, sum) = (self.events(), self.bytes().checked_add(bytes));
+        events == 0
+            || (events < limits.events.get() && sum.is_some_and(|sum| sum <= limits.bytes.get()))
     }
 
     /// Takes a frame in; where it doesn't fit the limits, what `full` says happens.
@@ -160,13 +189,24 @@ impl Waiting {
         full: WhenFull,
         gone: &mut Gone,
     ) -> Offer {
+        if self.is_empty() {
+            // There is room, and nothing that it could repeat or take the place of.
+            self.push_entry(Entry::Frame(Held::new(
+                frame.clone(),
+                terms.budget.as_ref(),
+            )));
+            return Offer::Queued {
+                replaced: 0,
+                dropped: 0,
+            };
+        }
         let limits = &terms.limits;
         let older = frame.conflation_key().and_then(|key| self.find(key));
         let fits = match older {
             // It takes that one's place, so only its size can be in the way.
             Some((_, len)) => {
-                let others = self.bytes - len;
-                self.events == 1 || others.saturating_add(frame.len()) <= limits.bytes.get()
+                let others = self.bytes() - len;
+                self.events() == 1 || others.saturating_add(frame.len()) <= limits.bytes.get()
             }
             None => frame.is_notice() || self.fits(limits, frame.len()),
         };
@@ -217,10 +257,6 @@ impl Waiting {
         if frame.is_notice() && self.ends_with(&frame) {
             return;
         }
-        if !frame.is_notice() {
-            self.events += 1;
-            self.bytes += frame.len();
-        }
         self.push_entry(Entry::Frame(Held::new(frame, budget)));
     }
 
@@ -234,35 +270,38 @@ impl Waiting {
 
     /// Whether the last entry, but for a gap, is a notice that says the same.
     fn ends_with(&self, notice: &Frame) -> bool {
-        let at = |back: usize| match &self.entries {
-            Entries::None => None,
-            Entries::One(entry) => Some(entry).filter(|_| back == 0),
-            Entries::Many(entries) => entries.iter().nth_back(back),
-        };
-        let last = match at(0) {
-            Some(Entry::Gap(_)) => at(1),
+        let mut newest = self.iter().rev();
+        let last = match newest.next() {
+            Some(Entry::Gap(_)) => newest.next(),
             last => last,
         };
         last.is_some_and(|last| last.repeats(notice))
     }
 
     fn last_mut(&mut self) -> Option<&mut Entry> {
-        match &mut self.entries {
-            Entries::None => None,
-            Entries::One(entry) => Some(entry),
-            Entries::Many(entries) => entries.back_mut(),
+        match self {
+            Self::None => None,
+            Self::One(entry) => Some(entry),
+            Self::Many(many) => many.entries.back_mut(),
         }
     }
 
     fn push_entry(&mut self, entry: Entry) {
-        self.entries = match std::mem::take(&mut self.entries) {
-            Entries::None => Entries::One(entry),
-            Entries::One(first) => Entries::Many(VecDeque::from([first, entry])),
-            Entries::Many(mut entries) => {
-                entries.push_back(entry);
-                Entries::Many(entries)
+        match self {
+            Self::None => *self = Self::One(entry),
+            Self::Many(many) => many.push(entry),
+            Self::One(_) => {
+                let first = std::mem::take(self);
+                let entries = VecDeque::with_capacity(FIRST_ROOM);
+                let mut many = Many {
+                    entries,
+                    ..Many::default()
+                };
+                first.into_iter().for_each(|first| many.push(first));
+                many.push(entry);
+                *self = Self::Many(Box::new(many));
             }
-        };
+        }
     }
 
     /// Where the frame with this conflation key waits, and its size.
@@ -275,17 +314,13 @@ impl Waiting {
 
     /// Takes out the frame at `at`.
     pub(crate) fn remove(&mut self, at: usize) -> Option<Held> {
-        let entry = match &mut self.entries {
-            Entries::Many(entries) => entries.remove(at),
-            one => match std::mem::take(one) {
-                Entries::One(entry) => Some(entry),
-                _ => None,
-            },
+        let entry = match self {
+            Self::Many(many) => many.entries.remove(at),
+            Self::None | Self::One(_) => std::mem::take(self).into_iter().next(),
         };
         match entry {
             Some(Entry::Frame(frame)) => {
-                self.forget(&frame);
-                self.tidy(at);
+                self.tidy_without(&frame, at);
                 Some(frame)
             }
             _ => None,
@@ -301,11 +336,11 @@ impl Waiting {
 
     /// They count towards the byte budget no more.
     pub(crate) fn release(&mut self) {
-        match &mut self.entries {
-            Entries::One(Entry::Frame(held)) => held.release(),
-            Entries::None | Entries::One(Entry::Gap(_)) => {}
-            Entries::Many(entries) => {
-                for entry in entries {
+        match self {
+            Self::One(Entry::Frame(held)) => held.release(),
+            Self::None | Self::One(Entry::Gap(_)) => {}
+            Self::Many(many) => {
+                for entry in &mut many.entries {
                     if let Entry::Frame(held) = entry {
                         held.release();
                     }
@@ -337,25 +372,26 @@ impl Waiting {
 
     /// Drops the frame at `at` and leaves a gap in its place.
     fn drop_at(&mut self, at: usize) -> Option<Held> {
-        let place = match &mut self.entries {
-            Entries::None => return None,
-            Entries::One(entry) => entry,
-            Entries::Many(entries) => &mut entries[at],
+        let place = match self {
+            Self::None => return None,
+            Self::One(entry) => entry,
+            Self::Many(many) => &mut many.entries[at],
         };
         let Entry::Frame(frame) = std::mem::replace(place, Entry::Gap(1)) else {
             return None;
         };
-        self.forget(&frame);
-        self.tidy(at);
+        self.tidy_without(&frame, at);
         Some(frame)
     }
 
-    /// Joins what stands side by side around `at` now that something there is gone: gaps add up,
+    /// Joins what stands side by side around `at` now that `frame` is gone from there: gaps add up,
     /// and of notices that say the same, with no event in between, the first stays.
-    fn tidy(&mut self, at: usize) {
-        let Entries::Many(entries) = &mut self.entries else {
+    fn tidy_without(&mut self, frame: &Frame, at: usize) {
+        let Self::Many(many) = self else {
             return;
         };
+        many.forget(frame);
+        let entries = &mut many.entries;
         let (mut at, end) = (at.saturating_sub(2), at + 2);
         while at < end {
             if add_up(entries, at) || strike_repeat(entries, at) {
@@ -366,38 +402,31 @@ impl Waiting {
         }
     }
 
-    fn forget(&mut self, frame: &Frame) {
-        if !frame.is_notice() {
-            self.events -= 1;
-            self.bytes -= frame.len();
-        }
-    }
-
     /// Takes out what stands first: as much as fits `bytes`, but at least one entry.
     pub(crate) fn take(&mut self, bytes: usize) -> Self {
-        let Entries::Many(entries) = &mut self.entries else {
+        let Self::Many(many) = self else {
             return std::mem::take(self);
         };
         let mut room = bytes;
-        let fits = entries.iter().take_while(|entry| {
+        let fits = many.entries.iter().take_while(|entry| {
             let fits = entry.len() <= room;
             room = room.saturating_sub(entry.len());
             fits
         });
         let count = fits.count().max(1);
-        if count == entries.len() {
+        let is_all = count == many.entries.len();
+        if is_all && count > 1 {
             return std::mem::take(self);
         }
         let mut taken = Self::default();
-        for entry in entries.drain(..count) {
-            if let Some(frame) = entry.event() {
-                taken.events += 1;
-                taken.bytes += frame.len();
-            }
+        for entry in many.entries.drain(..count) {
             taken.push_entry(entry);
         }
-        self.events -= taken.events;
-        self.bytes -= taken.bytes;
+        many.events -= taken.events();
+        many.bytes -= taken.bytes();
+        if is_all {
+            *self = Self::None;
+        }
         taken
     }
 }
@@ -439,10 +468,10 @@ impl IntoIterator for Waiting {
     >;
 
     fn into_iter(self) -> Self::IntoIter {
-        let (one, many) = match self.entries {
-            Entries::None => (None, VecDeque::new()),
-            Entries::One(entry) => (Some(entry), VecDeque::new()),
-            Entries::Many(entries) => (None, entries),
+        let (one, many) = match self {
+            Self::None => (None, VecDeque::new()),
+            Self::One(entry) => (Some(entry), VecDeque::new()),
+            Self::Many(many) => (None, many.entries),
         };
         one.into_iter().chain(many)
     }

@@ -5,8 +5,8 @@
 
 use std::sync::PoisonError;
 
-pub(crate) use shuttle::sync::atomic;
-use shuttle::sync::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
+use shuttle::sync::{MutexGuard, RwLockReadGuard};
+pub(crate) use shuttle::sync::{RwLockWriteGuard, atomic};
 
 /// As parking_lot's: it isn't poisoned by a panic.
 #[derive(Debug, Default)]
