@@ -1,14 +1,13 @@
 //! Every server keeps the contract: the generator, which fails on what is lost, doubled or out of
 //! order, gets all that it is to get.
 
-use std::{
-    net::TcpListener,
-    process::{Child, Command, Stdio},
-};
+#[path = "support/server.rs"]
+mod server;
+
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_sse-bench");
+use server::{PROGRAM, free_port, load};
 
 /// A server that ends with the test.
 struct Server {
@@ -18,9 +17,7 @@ struct Server {
 
 impl Server {
     fn start(args: &[&str]) -> Self {
-        let free = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let port = free.local_addr().unwrap().port().to_string();
-        drop(free);
+        let port = free_port();
         let mut command = Command::new(PROGRAM);
         command.arg("serve").args(args).args(["--port", &port]);
         let process = command.stdin(Stdio::null()).spawn().unwrap();
@@ -29,20 +26,16 @@ impl Server {
 
     /// Loads it, with 50 connections; how many deliveries there were.
     fn load(&self, args: &[&str]) -> u64 {
-        let pid = self.process.id().to_string();
-        let loaded = Command::new(PROGRAM)
-            .args(["load", "--port", &self.port, "--pid", &pid])
-            .args(["--connections", "50"])
-            .args(args)
-            .output()
-            .unwrap();
-        let error = String::from_utf8_lossy(&loaded.stderr);
-        assert!(loaded.status.success(), "{args:?}: {error}");
-        let report: Value = serde_json::from_slice(&loaded.stdout).unwrap();
+        self.report(args)["deliveries"].as_u64().unwrap()
+    }
+
+    fn report(&self, args: &[&str]) -> Value {
+        let args = [&["--connections", "50"], args].concat();
+        let report = load(&self.port, self.process.id(), &args);
         for figure in ["cpu_a_delivery", "delay_p50", "bytes_a_connection"] {
             assert!(report[figure].as_f64().unwrap() > 0.0, "{figure}: {report}");
         }
-        report["deliveries"].as_u64().unwrap()
+        report
     }
 }
 
@@ -99,5 +92,21 @@ fn who_comes_back_gets_what_was_missed() {
         let server = Server::start(&["--framework", framework]);
         let deliveries = server.load(&["--events", "40", "--resume"]);
         assert_eq!(deliveries, 50 * 40, "{framework}");
+    }
+}
+
+#[test]
+fn a_delivery_is_one_write_and_those_that_wait_together_share_one() {
+    for args in ours() {
+        let server = Server::start(&args);
+        let writes = |args: &[&str]| {
+            let report = server.report(args);
+            report["segments_a_delivery"].as_f64().unwrap()
+        };
+        // The answers to the publisher are among them: one for 50 deliveries.
+        let alone = writes(&["--events", "20", "--rate", "20"]);
+        assert!((0.99..=1.03).contains(&alone), "{args:?}: {alone}");
+        let together = writes(&["--events", "400", "--ahead", "64"]);
+        assert!(together < 0.7, "{args:?}: {together}");
     }
 }

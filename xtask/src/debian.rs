@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// A C compiler to build with; two browsers and the driver of one (the other's is a cargo tool), a
-/// plain client, and networks of their own, to test with.
+/// plain client, networks of their own, and a processor that counts, to test with.
 const PACKAGES: &[&str] = &[
     "build-essential",
     "ca-certificates",
@@ -16,6 +16,7 @@ const PACKAGES: &[&str] = &[
     "firefox-esr",
     "iproute2",
     "pkg-config",
+    "valgrind",
 ];
 
 /// Commands that may have come from elsewhere, each with the package that brings it otherwise.

@@ -58,6 +58,7 @@ pub(crate) fn test(extra: Vec<String>) -> Result<(), Error> {
     check()?;
     models()?;
     network()?;
+    instructions()?;
     let status = test_step(extra).status()?;
     if status.success() {
         Ok(())
@@ -82,6 +83,14 @@ fn network() -> Result<(), Error> {
             .to_vec(),
     )
     .run()
+}
+
+/// Counts what a delivery costs, in a release build: the tests' own isn't optimized.
+fn instructions() -> Result<(), Error> {
+    Step::cargo("instructions")
+        .words("test --release --package sse-bench --test instructions --locked")
+        .words("-- --ignored --nocapture")
+        .run()
 }
 
 fn test_step(extra: Vec<String>) -> Step {

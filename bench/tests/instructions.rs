@@ -1,0 +1,74 @@
+//! How many instructions of its own the server executes for a delivery: counted by valgrind, so that
+//! the figure is the same on a machine that is busy.
+//!
+//! `cargo test --release -p sse-bench --test instructions -- --ignored --nocapture`
+
+#[path = "support/server.rs"]
+mod server;
+
+use std::{
+    env, fs,
+    process::{Command, Stdio},
+};
+
+use server::{PROGRAM, free_port, load};
+
+const CONNECTIONS: u64 = 1_000;
+/// With so many events, and with so many: what is done once is in both.
+const FEW: u64 = 10;
+const MORE: u64 = 30;
+
+/// What a delivery may cost on our own loop, and 3 % of it for other versions of what is beneath.
+const LIMIT: u64 = 3_500 * 103 / 100;
+
+/// All that a server executes that broadcasts so many events, one after the other.
+fn executed(args: &[&str], events: u64) -> u64 {
+    let port = free_port();
+    let name = format!("sse-instructions-{}-{port}", std::process::id());
+    let log = env::temp_dir().join(name);
+    let mut valgrind = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(format!("--log-file={}", log.display()))
+        .args([PROGRAM, "serve", "--current-thread", "--port", &port])
+        .args(args)
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("valgrind is there");
+    let (events, connections) = (events.to_string(), CONNECTIONS.to_string());
+    let args = ["--connections", &connections, "--events", &events];
+    load(
+        &port,
+        valgrind.id(),
+        &[&args[..], &["--rate", "25"]].concat(),
+    );
+    let pid = rustix::process::Pid::from_child(&valgrind);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    valgrind.wait().unwrap();
+    let told = fs::read_to_string(&log).unwrap();
+    fs::remove_file(&log).unwrap();
+    let collected = told
+        .lines()
+        .find_map(|line| line.split("Collected : ").nth(1));
+    let collected = collected.unwrap_or_else(|| panic!("no sum in {told}"));
+    collected.trim().parse().expect("a number")
+}
+
+#[test]
+#[ignore = "it needs valgrind, and a release build: run by `cargo xtask test`"]
+fn a_delivery_costs_few_instructions() {
+    for args in [
+        ["--framework", "warp", "--history", "off"],
+        ["--framework", "poem", "--history", "off"],
+        ["--framework", "warp", "--history", "on"],
+    ] {
+        let (few, more) = (executed(&args, FEW), executed(&args, MORE));
+        // Before what is measured as many events are published as there are, up to 20.
+        let deliveries = CONNECTIONS * (MORE + MORE.min(20) - FEW - FEW.min(20));
+        let each = (more - few) / deliveries;
+        #[expect(clippy::print_stdout, reason = "the figure")]
+        {
+            println!("{args:?}: {each} instructions a delivery");
+        }
+        assert!(each <= LIMIT, "{args:?}: {each} instructions a delivery");
+    }
+}
