@@ -15,7 +15,7 @@ use std::{
 
 use serde::Serialize;
 
-pub(crate) use self::queue::QueueShared;
+pub(crate) use self::queue::{QueueShared, Wakers};
 pub(crate) use self::waiting::{Entry, Gone, Held, Terms, Waiting};
 pub use self::{
     body::EventBody,

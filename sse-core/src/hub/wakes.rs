@@ -1,9 +1,9 @@
-use std::{sync::Arc, task::Waker};
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use super::core::{Core, guarded};
-use crate::{CloseReason, Connection, foreign::caught};
+use crate::{CloseReason, Connection, foreign::caught, sink::Wakers};
 
 /// What is to follow once no lock is held: sinks to wake, ends to announce. It follows when this
 /// is dropped.
@@ -11,7 +11,7 @@ use crate::{CloseReason, Connection, foreign::caught};
 pub(super) struct Wakes {
     core: Arc<Core>,
     /// Those who read the hub's own queues.
-    readers: Vec<Waker>,
+    readers: Wakers,
     sinks: SmallVec<[Arc<Connection>; 2]>,
     ended: Vec<(Arc<Connection>, CloseReason)>,
 }
@@ -20,14 +20,14 @@ impl Wakes {
     pub(super) fn new(core: &Arc<Core>) -> Self {
         Self {
             core: Arc::clone(core),
-            readers: Vec::new(),
+            readers: Wakers::new(),
             sinks: SmallVec::new(),
             ended: Vec::new(),
         }
     }
 
     /// Whom to wake who reads one of the hub's own queues.
-    pub(super) const fn readers(&mut self) -> &mut Vec<Waker> {
+    pub(super) const fn readers(&mut self) -> &mut Wakers {
         &mut self.readers
     }
 

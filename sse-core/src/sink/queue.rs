@@ -6,6 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::{
     CloseReason, EventSink, Offer, Progress, SinkContext, WhenFull,
@@ -66,6 +67,9 @@ struct State {
     closed: Option<CloseReason>,
 }
 
+/// Whom to wake once no lock is held; mostly one, where it isn't everybody.
+pub(crate) type Wakers = SmallVec<[Waker; 1]>;
+
 impl QueueSink {
     /// An empty queue.
     #[must_use]
@@ -118,7 +122,7 @@ impl QueueSink {
 
     /// Takes a frame in, as [`try_send`](EventSink::try_send) does; who is to be woken then, once no
     /// lock is held, is put with `wakers`.
-    pub(crate) fn offer(&self, frame: &Frame, full: WhenFull, wakers: &mut Vec<Waker>) -> Offer {
+    pub(crate) fn offer(&self, frame: &Frame, full: WhenFull, wakers: &mut Wakers) -> Offer {
         let mut gone = Gone::new();
         let mut state = self.state.lock();
         let offer = state.offer(frame, self.terms(), full, &mut gone);
