@@ -6,6 +6,7 @@ mod compare;
 mod load;
 mod process;
 mod serve;
+mod streams;
 
 use std::{
     error::Error,
@@ -28,6 +29,8 @@ enum Command {
     Serve(serve::Args),
     /// Load such a server, and print what came of it as JSON.
     Load(load::Args),
+    /// Hold many HTTP/2 streams of such a server, and print what came of it as JSON.
+    Streams(streams::Args),
     /// Run every scenario on every server, and write tables and pictures.
     Compare(compare::Args),
 }
@@ -47,6 +50,10 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
     match command {
         Command::Serve(args) => serve::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Streams(args) => {
+            writeln!(io::stdout(), "{}", streams::run(&args)?)?;
+            Ok(())
+        }
         Command::Load(args) => {
             let report = load::run(&args)?;
             writeln!(io::stdout(), "{}", serde_json::to_string(&report)?)?;

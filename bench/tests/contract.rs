@@ -110,3 +110,23 @@ fn a_delivery_is_one_write_and_those_that_wait_together_share_one() {
         assert!(together < 0.7, "{args:?}: {together}");
     }
 }
+
+#[test]
+fn many_streams_share_a_connection() {
+    for framework in ["poem", "warp"] {
+        let server = Server::start(&["--framework", framework]);
+        // So that it listens.
+        server.load(&["--events", "1"]);
+        let pid = server.process.id().to_string();
+        let streams = ["--connections", "3", "--streams", "200"];
+        let held = Command::new(PROGRAM)
+            .args(["streams", "--port", &server.port, "--pid", &pid])
+            .args(streams)
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&held.stderr);
+        assert!(held.status.success(), "{framework}: {error}");
+        let report: Value = serde_json::from_slice(&held.stdout).unwrap();
+        assert_eq!(report["streams"], 600);
+    }
+}

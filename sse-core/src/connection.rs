@@ -96,12 +96,9 @@ pub struct Connection {
 }
 
 /// Where a connection's events go.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all have the larger one: a delivery finds it where the connection is"
-)]
 enum Sink {
-    /// The library's own queue, which the hub's body reads.
+    /// The library's own queue, which the hub's body reads: here, so that a delivery finds it where
+    /// the connection is.
     Queue(QueueSink),
     Foreign(Arc<dyn EventSink>),
 }
