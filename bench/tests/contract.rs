@@ -105,7 +105,8 @@ fn a_delivery_is_one_write_and_those_that_wait_together_share_one() {
         };
         // The answers to the publisher are among them: one for 50 deliveries.
         let alone = writes(&["--events", "20", "--rate", "20"]);
-        assert!((0.99..=1.03).contains(&alone), "{args:?}: {alone}");
+        // And two may have left together where the machine was busy.
+        assert!((0.9..=1.03).contains(&alone), "{args:?}: {alone}");
         let together = writes(&["--events", "400", "--ahead", "64"]);
         assert!(together < 0.7, "{args:?}: {together}");
     }

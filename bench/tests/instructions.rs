@@ -8,7 +8,7 @@ mod server;
 
 use std::{
     env, fs,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use server::{PROGRAM, free_port, load};
@@ -21,12 +21,26 @@ const MORE: u64 = 30;
 /// What a delivery may cost on our own loop, and 3 % of it for other versions of what is beneath.
 const LIMIT: u64 = 3_500 * 103 / 100;
 
+/// Events a second: under valgrind one is out to all before the next.
+const RATE: &str = "10";
+
+/// A process that ends with the test.
+struct Ends(Child);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
 /// All that a server executes that broadcasts so many events, one after the other.
 fn executed(args: &[&str], events: u64) -> u64 {
     let port = free_port();
     let name = format!("sse-instructions-{}-{port}", std::process::id());
     let log = env::temp_dir().join(name);
-    let mut valgrind = Command::new("valgrind")
+    let valgrind = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(format!("--log-file={}", log.display()))
         .args([PROGRAM, "serve", "--current-thread", "--port", &port])
@@ -34,14 +48,22 @@ fn executed(args: &[&str], events: u64) -> u64 {
         .stdin(Stdio::null())
         .spawn()
         .expect("valgrind is there");
+    let mut valgrind = Ends(valgrind);
     let (events, connections) = (events.to_string(), CONNECTIONS.to_string());
     let args = ["--connections", &connections, "--events", &events];
-    load(
+    let report = load(
         &port,
-        valgrind.id(),
-        &[&args[..], &["--rate", "25"]].concat(),
+        valgrind.0.id(),
+        &[&args[..], &["--rate", RATE]].concat(),
     );
-    let pid = rustix::process::Pid::from_child(&valgrind);
+    // Those that leave together share a write, and cost less.
+    let writes = report["segments_a_delivery"].as_f64().unwrap();
+    assert!(
+        writes > 0.99,
+        "{writes} writes a delivery: the pace is too fast"
+    );
+    let valgrind = &mut valgrind.0;
+    let pid = rustix::process::Pid::from_child(valgrind);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     valgrind.wait().unwrap();
     let told = fs::read_to_string(&log).unwrap();

@@ -79,8 +79,8 @@ pub struct Hub {
     shared: Arc<HubShared>,
 }
 
-/// What the handles of a hub share. Streams, router and task hold the core alone, so that the end
-/// of the last handle is the end of the hub.
+/// What the handles of a hub share. Router and task hold the core alone, and streams hold this weakly,
+/// so that the end of the last handle is the end of the hub.
 #[derive(Debug)]
 pub(crate) struct HubShared {
     core: Arc<Core>,
@@ -92,6 +92,8 @@ pub(crate) struct HubShared {
 impl Drop for HubShared {
     fn drop(&mut self) {
         self.core.close();
+        // Whoever still has the core, as a router may, has no connection with it.
+        self.core.roster.clear();
     }
 }
 

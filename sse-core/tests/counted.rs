@@ -4,7 +4,7 @@ use std::{
     alloc::System,
     pin::pin,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
@@ -15,15 +15,18 @@ use bytes::Bytes;
 use futures_util::Stream;
 use sse_core::{Clock, Event, EventBody, GroupName, Hub, Sleep, Subscribe, TokioClock};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Stats, StatsAlloc};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::runtime::Builder;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Nobody else allocates meanwhile.
-async fn alone() -> MutexGuard<'static, ()> {
-    static ONE: Mutex<()> = Mutex::const_new(());
-    ONE.lock().await
+/// Runs `test` while nobody else allocates: also what is left of it is freed before the next.
+fn alone(test: impl Future<Output = ()>) {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut builder = Builder::new_current_thread();
+    let runtime = builder.enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(test);
 }
 
 fn live_bytes(stats: &Stats) -> usize {
@@ -51,47 +54,49 @@ async fn open(hub: &Hub, bodies: &mut Vec<EventBody>, count: usize) {
     }
 }
 
-#[tokio::test]
-async fn an_idle_connection_has_at_most_512_bytes() {
-    const CONNECTIONS: usize = 10_000;
-    let _alone = alone().await;
-    let hub = Hub::builder().build().unwrap();
-    let mut bodies = Vec::with_capacity(CONNECTIONS + 1);
-    // What there is once.
-    open(&hub, &mut bodies, 1).await;
-    let before = live_bytes(&ALLOCATOR.stats());
-    open(&hub, &mut bodies, CONNECTIONS).await;
-    let all = live_bytes(&ALLOCATOR.stats()) - before;
-    let each = all / CONNECTIONS + size_of::<EventBody>();
-    assert!(each <= 512, "{each} bytes a connection");
+#[test]
+fn an_idle_connection_has_at_most_512_bytes() {
+    alone(async {
+        const CONNECTIONS: usize = 10_000;
+        let hub = Hub::builder().build().unwrap();
+        let mut bodies = Vec::with_capacity(CONNECTIONS + 1);
+        // What there is once.
+        open(&hub, &mut bodies, 1).await;
+        let before = live_bytes(&ALLOCATOR.stats());
+        open(&hub, &mut bodies, CONNECTIONS).await;
+        let all = live_bytes(&ALLOCATOR.stats()) - before;
+        let each = all / CONNECTIONS + size_of::<EventBody>();
+        assert!(each <= 512, "{each} bytes a connection");
+    });
 }
 
 /// Publishing and reading allocate for the event, and nothing for each of those it goes to.
-#[tokio::test]
-async fn a_delivery_to_an_empty_queue_allocates_nothing() {
-    const CONNECTIONS: usize = 1_000;
-    const EVENTS: usize = 100;
-    /// The event's text, its frame, a list of whom to wake that grows; and the history's share.
-    const A_PUBLISH: usize = 40;
-    let _alone = alone().await;
-    let hub = Hub::builder().build().unwrap();
-    let mut bodies = Vec::with_capacity(CONNECTIONS);
-    open(&hub, &mut bodies, CONNECTIONS).await;
-    let mut round = async || {
-        hub.broadcast(Event::text("news")).await.unwrap();
-        for body in &mut bodies {
-            assert!(read(body).is_some());
-            assert!(read(body).is_none());
-        }
-    };
-    round().await;
-    let before = ALLOCATOR.stats();
-    for _ in 0..EVENTS {
+#[test]
+fn a_delivery_to_an_empty_queue_allocates_nothing() {
+    alone(async {
+        const CONNECTIONS: usize = 1_000;
+        const EVENTS: usize = 100;
+        /// The event's text, its frame, a list of whom to wake that grows; and the history's share.
+        const A_PUBLISH: usize = 40;
+        let hub = Hub::builder().build().unwrap();
+        let mut bodies = Vec::with_capacity(CONNECTIONS);
+        open(&hub, &mut bodies, CONNECTIONS).await;
+        let mut round = async || {
+            hub.broadcast(Event::text("news")).await.unwrap();
+            for body in &mut bodies {
+                assert!(read(body).is_some());
+                assert!(read(body).is_none());
+            }
+        };
         round().await;
-    }
-    let counted = ALLOCATOR.stats() - before;
-    let each = (counted.allocations + counted.reallocations) / EVENTS;
-    assert!(each <= A_PUBLISH, "{each} allocations an event");
+        let before = ALLOCATOR.stats();
+        for _ in 0..EVENTS {
+            round().await;
+        }
+        let counted = ALLOCATOR.stats() - before;
+        let each = (counted.allocations + counted.reallocations) / EVENTS;
+        assert!(each <= A_PUBLISH, "{each} allocations an event");
+    });
 }
 
 /// Counts those who sleep.
@@ -126,22 +131,23 @@ impl Clock for CountingClock {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn one_timer_serves_all_connections() {
-    const CONNECTIONS: usize = 1_000;
-    let _alone = alone().await;
-    let clock = CountingClock::default();
-    let sleepers = Arc::clone(&clock.0);
-    let hub = Hub::builder().clock(clock).build().unwrap();
-    let mut bodies = Vec::new();
-    open(&hub, &mut bodies, CONNECTIONS).await;
-    for _ in 0..120 {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        for body in &mut bodies {
-            while read(body).is_some() {}
+#[test]
+fn one_timer_serves_all_connections() {
+    alone(async {
+        const CONNECTIONS: usize = 1_000;
+        let clock = CountingClock::default();
+        let sleepers = Arc::clone(&clock.0);
+        let hub = Hub::builder().clock(clock).build().unwrap();
+        let mut bodies = Vec::new();
+        open(&hub, &mut bodies, CONNECTIONS).await;
+        for _ in 0..120 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            for body in &mut bodies {
+                while read(body).is_some() {}
+            }
+            assert_eq!(sleepers.load(Ordering::SeqCst), 1);
         }
-        assert_eq!(sleepers.load(Ordering::SeqCst), 1);
-    }
-    let heartbeats = hub.info().heartbeats as usize;
-    assert!(heartbeats >= 3 * CONNECTIONS, "{heartbeats}");
+        let heartbeats = hub.info().heartbeats as usize;
+        assert!(heartbeats >= 3 * CONNECTIONS, "{heartbeats}");
+    });
 }

@@ -5,10 +5,15 @@ use std::{
 };
 
 use http::{Request, Response, Version, header::CONTENT_TYPE};
+use http_body::Body;
 use hyper::service::Service;
 use pin_project_lite::pin_project;
 
-use crate::{SocketInfo, connections::Control, stalls::Watched};
+use crate::{
+    SocketInfo,
+    connections::Control,
+    stalls::{self, Watched},
+};
 
 /// A service for one connection: it puts a [`SocketInfo`] into each request's extensions, and watches
 /// whether streams of events get on over HTTP/2.
@@ -19,7 +24,7 @@ pub(crate) struct PerConnection<S> {
     pub(crate) control: Arc<Control>,
 }
 
-impl<S, B, R> Service<Request<B>> for PerConnection<S>
+impl<S, B, R: Body> Service<Request<B>> for PerConnection<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
 {
@@ -54,7 +59,7 @@ pin_project! {
     }
 }
 
-impl<F, B, E> Future for Watching<F>
+impl<F, B: Body, E> Future for Watching<F>
 where
     F: Future<Output = Result<Response<B>, E>>,
 {
@@ -64,13 +69,12 @@ where
         let own = self.project();
         let response = ready!(own.response.poll(cx));
         Poll::Ready(response.map(|response| {
-            let control = own
-                .control
-                .as_deref()
-                .filter(|_| is_event_stream(&response));
-            response.map(|body| match control {
-                Some(control) => control.stalls.watch(body),
-                None => Watched::alone(body),
+            let is_watched = is_event_stream(&response);
+            response.map(|body| match own.control {
+                Some(control) if is_watched => control.stalls.watch(body),
+                Some(_) => Watched::alone(body, stalls::MOST),
+                // `Server` has hyper copy what it writes over HTTP/1.
+                None => Watched::alone(body, stalls::MOST_COPIED),
             })
         }))
     }

@@ -145,7 +145,7 @@ impl Server {
     /// That is a connection on which a write waits for so long; or one, over HTTP/2, none of whose
     /// streams of events is taken any further for so long, or one of whose isn't for twice as long,
     /// give or take 5 s. Until then the server holds of each such stream what waits in its queue, one
-    /// piece of up to 16 KiB or one larger event, and what the kernel holds of the connection.
+    /// piece of up to 8,000 bytes or one larger event, and what the kernel holds of the connection.
     pub fn reap_after(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.reap_after = timeout.into().map_or(AGES, |timeout| timeout.min(AGES));
         self
@@ -174,7 +174,8 @@ impl Server {
     }
 
     /// How many bytes an HTTP/1 connection buffers of what it reads, and of what it writes before
-    /// the body has to wait (over HTTP/2 that is 16 KiB a stream). It also bounds a request's head:
+    /// the body has to wait (over HTTP/2 that is 16 KiB a stream); what it writes is copied there, up to
+    /// 8,000 bytes more. It also bounds a request's head:
     /// a larger one is answered with 431. 8 KiB by default, which is the least: less counts as
     /// 8 KiB.
     pub fn max_buffer_size(mut self, bytes: usize) -> Self {

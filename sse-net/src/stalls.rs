@@ -50,7 +50,7 @@ impl Progress {
 
 impl Stalls {
     /// The body of a response of this connection, watched.
-    pub(crate) fn watch<B>(&self, body: B) -> Watched<B> {
+    pub(crate) fn watch<B: Body>(&self, body: B) -> Watched<B> {
         let progress = Arc::new(Progress {
             steps: AtomicU32::new(0),
             is_owed: AtomicBool::new(true),
@@ -68,7 +68,8 @@ impl Stalls {
         Watched {
             body,
             progress: Some(progress),
-            rest: Bytes::new(),
+            most: MOST,
+            rest: None,
         }
     }
 
@@ -110,29 +111,49 @@ impl Response {
 pin_project! {
     /// A body that notes whether it is polled, and its pieces taken.
     #[derive(Debug)]
-    pub(crate) struct Watched<B> {
+    pub(crate) struct Watched<B: Body> {
         #[pin]
         body: B,
         progress: Option<Arc<Progress>>,
+        most: usize,
         // What is left of a piece that was too large.
-        rest: Bytes,
+        rest: Option<B::Data>,
     }
 }
 
-impl<B> Watched<B> {
-    /// A body that nobody watches; what is large of it goes out bit by bit.
-    pub(crate) const fn alone(body: B) -> Self {
+impl<B: Body> Watched<B> {
+    /// A body that nobody watches.
+    pub(crate) const fn alone(body: B, most: usize) -> Self {
         Self {
             body,
             progress: None,
-            rest: Bytes::new(),
+            most,
+            rest: None,
         }
+    }
+
+    /// A piece, or the next bit of one that is too large. Of `Bytes` nothing is copied.
+    fn bit(
+        mut data: B::Data,
+        most: usize,
+        rest: &mut Option<B::Data>,
+        progress: Option<&Arc<Progress>>,
+    ) -> Piece {
+        let len = data.remaining();
+        let bytes = data.copy_to_bytes(len.min(most));
+        if len > most {
+            *rest = Some(data);
+        }
+        Piece::new(bytes, progress)
     }
 }
 
-/// How much a body that nobody watches gives at once: hyper copies it for HTTP/1, and its buffer, which
-/// is as large for as long as the connection lives, holds at most two of them.
-const MOST: usize = 8_000;
+/// How much is given at once over HTTP/1, for which hyper copies it: its buffer, which stays as large for
+/// as long as the connection lives, holds at most two of them.
+pub(crate) const MOST_COPIED: usize = 8_000;
+
+/// And over HTTP/2.
+pub(crate) const MOST: usize = 64 * 1024;
 
 impl<B: Body> Body for Watched<B> {
     type Data = Piece;
@@ -143,35 +164,30 @@ impl<B: Body> Body for Watched<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Piece>, B::Error>>> {
         let own = self.project();
-        if !own.rest.is_empty() {
-            let piece = own.rest.split_to(MOST.min(own.rest.len()));
-            return Poll::Ready(Some(Ok(Frame::data(Piece::new(piece, None)))));
-        }
-        let frame = own.body.poll_frame(cx);
-        if let Some(progress) = own.progress {
+        let (rest, progress) = (own.rest, own.progress.as_ref());
+        let frame = if rest.is_some() {
+            Poll::Ready(rest.take().map(|data| Ok(Frame::data(data))))
+        } else {
+            own.body.poll_frame(cx)
+        };
+        if let Some(progress) = progress {
             progress.step();
             progress.is_owed.store(frame.is_ready(), Ordering::Relaxed);
         }
-        let piece = |mut data: B::Data| {
-            let mut bytes = data.copy_to_bytes(data.remaining());
-            if own.progress.is_none() && bytes.len() > MOST {
-                *own.rest = bytes.split_off(MOST);
-            }
-            Piece::new(bytes, own.progress.as_ref())
-        };
-        frame.map_ok(|frame| frame.map_data(piece))
+        frame.map_ok(|frame| frame.map_data(|data| Self::bit(data, *own.most, rest, progress)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.body.is_end_stream()
+        self.rest.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let (body, rest) = (self.body.size_hint(), self.rest.len() as u64);
+        let body = self.body.size_hint();
+        let rest = self.rest.as_ref().map_or(0, |rest| rest.remaining() as u64);
         let mut hint = SizeHint::new();
-        hint.set_lower(body.lower() + rest);
+        hint.set_lower(body.lower().saturating_add(rest));
         if let Some(upper) = body.upper() {
-            hint.set_upper(upper + rest);
+            hint.set_upper(upper.saturating_add(rest));
         }
         hint
     }
@@ -275,7 +291,7 @@ mod tests {
         let (sender, pieces) = mpsc::channel(10);
         sender.try_send(LARGE.as_slice()).unwrap();
         drop(sender);
-        let mut body = Watched::alone(Pieces(pieces));
+        let mut body = Watched::alone(Pieces(pieces), MOST);
         let (mut lengths, mut lower) = (Vec::new(), Vec::new());
         while let Some(frame) = body.frame().await {
             let mut piece = frame.unwrap().into_data().unwrap();

@@ -109,7 +109,8 @@ mod tests {
     fn only_the_status_installed_counts() {
         let listing = "build-essential installed\nca-certificates installed\n\
                        chromium config-files\nchromium-driver not-installed\n\
-                       firefox-esr installed\niproute2 installed\npkg-config installed\n";
+                       firefox-esr installed\niproute2 installed\npkg-config installed\n\
+                       valgrind installed\n";
         assert_eq!(missing(listing), ["chromium", "chromium-driver", "curl"]);
     }
 

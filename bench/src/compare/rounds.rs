@@ -111,13 +111,36 @@ impl Rounds {
         contestant: &Contestant,
         figure: impl Fn(&Report) -> f64,
     ) -> Option<f64> {
-        let is_one =
-            |done: &&Round| done.scenario == scenario.name && done.contestant == contestant.name;
-        let rounds = self.done.iter().filter(is_one);
-        let mut figures: Vec<f64> = rounds.map(|done| figure(&done.report)).collect();
-        figures.sort_unstable_by(f64::total_cmp);
-        figures.get(figures.len() / 2).copied()
+        let rounds = self.of(scenario, contestant);
+        median(rounds.map(|done| figure(&done.report)).collect())
     }
+
+    /// The median of the ratios of a figure to that of another contestant, each in one round.
+    pub(super) fn median_ratio(
+        &self,
+        scenario: &Scenario,
+        contestant: &Contestant,
+        other: &Contestant,
+        figure: impl Fn(&Report) -> f64,
+    ) -> Option<f64> {
+        let ratio = |done: &Round| {
+            let mut others = self.of(scenario, other);
+            let other = others.find(|other| other.round == done.round)?;
+            Some(figure(&done.report) / figure(&other.report))
+        };
+        median(self.of(scenario, contestant).filter_map(ratio).collect())
+    }
+
+    fn of(&self, scenario: &Scenario, contestant: &Contestant) -> impl Iterator<Item = &Round> {
+        let (scenario, contestant) = (scenario.name, contestant.name);
+        let rounds = self.done.iter();
+        rounds.filter(move |done| done.scenario == scenario && done.contestant == contestant)
+    }
+}
+
+fn median(mut figures: Vec<f64>) -> Option<f64> {
+    figures.sort_unstable_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied()
 }
 
 /// Starts a server, loads it, and ends it. The load is a process of its own, so that nothing of one

@@ -30,7 +30,27 @@ pub(super) struct Contestant {
     pub(super) args: &'static [&'static str],
 }
 
+impl Contestant {
+    /// What users of the same framework write without this library.
+    pub(super) fn idiom(&self) -> Option<&'static Self> {
+        match self.args {
+            ["--framework", "poem", ..] => Some(&POEM_IDIOM),
+            ["--framework", "warp", ..] => Some(&WARP_IDIOM),
+            _ => None,
+        }
+    }
+}
+
 impl Scenario {
+    /// What waits where, in words.
+    pub(super) fn terms(&self) -> String {
+        format!(
+            "{} events and 64 MiB wait for a connection; over it the oldest is dropped, with history the \
+             connection is closed. The idioms' channel holds as many events; who is slower misses some.",
+            self.queue
+        )
+    }
+
     /// Fewer connections, where there are many.
     pub(super) fn quick(&self) -> Self {
         let few = |count: usize| if count > 1_000 { count / 5 } else { count };

@@ -28,14 +28,21 @@ pub(super) fn of(scenarios: &[&Scenario], rounds: &Rounds) -> String {
 }
 
 fn table(text: &mut String, scenario: &Scenario, rounds: &Rounds) -> std::fmt::Result {
-    writeln!(text, "## {}\n\n{}.\n", scenario.name, scenario.question)?;
-    write!(text, "| server |")?;
+    let (name, question, terms) = (scenario.name, scenario.question, scenario.terms());
+    writeln!(text, "## {name}\n\n{question}. {terms}\n")?;
+    write!(text, "| server | of the idiom's CPU |")?;
     for (head, ..) in COLUMNS {
         write!(text, " {head} |")?;
     }
-    write!(text, "\n|---|{}\n", "---:|".repeat(COLUMNS.len()))?;
+    write!(text, "\n|---|{}\n", "---:|".repeat(1 + COLUMNS.len()))?;
     for contestant in scenario.contestants {
         write!(text, "| {} |", contestant.name)?;
+        let idiom = contestant.idiom();
+        let cpu = |report: &Report| report.cpu_a_delivery;
+        match idiom.and_then(|idiom| rounds.median_ratio(scenario, contestant, idiom, cpu)) {
+            Some(ratio) => write!(text, " {ratio:.2} |")?,
+            None => write!(text, " |")?,
+        }
         for (_, figure, digits) in COLUMNS {
             match rounds.median(scenario, contestant, figure) {
                 Some(figure) => write!(text, " {figure:.digits$} |")?,

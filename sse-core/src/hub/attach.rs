@@ -107,6 +107,7 @@ impl Attached {
 
     /// Tells the hub that the transport has begun to read: call it at the first read. From then on
     /// the connection is present; one that isn't read for long after subscribing is reaped.
+    #[inline]
     pub fn note_polled(&self) {
         if !self.connection.is_polled()
             && let Some(hub) = self.hub.upgrade()

@@ -29,7 +29,7 @@ impl Delivered {
         self.delivery
     }
 
-    /// How many wake-ups are due.
+    /// How many wake-ups are due: none for a reader that was woken before and hasn't read since.
     #[must_use]
     pub fn wakes(&self) -> usize {
         self.wakes.as_ref().map_or(0, Wakes::len)

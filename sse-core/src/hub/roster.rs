@@ -79,12 +79,17 @@ impl Roster {
             state.seats.remove(key as usize);
             if state.seats.is_empty() {
                 // Gives memory back that a crowd has left.
-                state.seats = Slab::new();
-                state.wheel.fill_with(Vec::new);
+                drop(state.clear());
             }
         }
         drop(state);
         found
+    }
+
+    /// Takes all out.
+    pub(super) fn clear(&self) {
+        let seats = self.state.lock().clear();
+        drop(seats);
     }
 
     /// Whether a connection is in it: also one that has ended, as long as it has something to read.
@@ -179,6 +184,12 @@ impl Roster {
 }
 
 impl State {
+    /// Takes all out, and gives the memory back that they had.
+    fn clear(&mut self) -> Slab<Seat> {
+        self.wheel.fill_with(Vec::new);
+        std::mem::take(&mut self.seats)
+    }
+
     fn seat_of(&mut self, key: u32, connection: &Arc<Connection>) -> Option<&mut Seat> {
         let seat = self.seats.get_mut(key as usize)?;
         Arc::ptr_eq(&seat.connection, connection).then_some(seat)

@@ -51,10 +51,11 @@ impl Members {
     }
 
     pub(super) fn for_each(&self, each: &mut dyn FnMut(&Arc<Connection>)) {
-        each(&self.first);
         if let Some(others) = &self.others {
-            others.iter().for_each(each);
+            others.iter().for_each(&mut *each);
         }
+        // Last: should all be taken out in this order, nobody has to take its place before.
+        each(&self.first);
     }
 }
 

@@ -27,13 +27,12 @@ impl EventBody {
         Self { attached }
     }
 
+    #[inline]
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if self.attached.has_ended() {
             return Poll::Ready(None);
         }
-        if !self.attached.connection().is_polled() {
-            self.attached.note_polled();
-        }
+        self.attached.note_polled();
         let queue = self.attached.connection().queue();
         let piece = queue.map_or(Poll::Ready(None), |queue| queue.poll_next(cx));
         if matches!(piece, Poll::Ready(None)) {

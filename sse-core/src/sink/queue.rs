@@ -126,10 +126,14 @@ impl QueueSink {
         let mut gone = Gone::new();
         let mut state = self.state.lock();
         let offer = state.offer(frame, self.terms(), full, &mut gone);
-        if !state.waiting.is_empty() {
-            wakers.extend(state.reader.take());
+        if !state.waiting.is_empty()
+            && let Some(reader) = state.reader.take()
+        {
+            wakers.push(reader);
         }
-        wakers.extend(state.take_room_waiter(&self.terms().limits));
+        if let Some(waiter) = state.take_room_waiter(&self.terms().limits) {
+            wakers.push(waiter);
+        }
         offer
     }
 

@@ -221,7 +221,7 @@ fn a_lone_frame_leaves_as_the_shared_bytes() {
 }
 
 #[test]
-fn waiting_frames_leave_in_one_piece_up_to_16_kib() {
+fn waiting_frames_leave_in_one_piece_up_to_8_000_bytes() {
     let sink = queue(99, 1 << 20);
     let big = "x".repeat(20_000);
     put(&sink, &["a", "!", "b", &big, "c", "d"], Refuse);
@@ -231,11 +231,11 @@ fn waiting_frames_leave_in_one_piece_up_to_16_kib() {
     }
     assert_eq!(lens, [3, 1, 2]);
 
-    let some = "x".repeat(6_000);
+    let some = "x".repeat(3_000);
     put(&sink, &[&*some; 5], Refuse);
     let mut left = sink.progress().waiting;
     while let Poll::Ready(Some(bytes)) = piece(&sink) {
-        assert!(bytes.len() <= 16 * 1024);
+        assert!(bytes.len() <= 8_000);
         let progress = sink.progress();
         assert_eq!(left - progress.waiting, parse(&bytes).len());
         assert_eq!(progress.bytes, progress.waiting * frame(&some).len());

@@ -1,12 +1,19 @@
 //! Clients keep the delays that they have, while others attack as fast as the machine has room for.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use sse_conformance::StreamClient;
 use sse_core::Hub;
 use tokio::{
     runtime::{Builder, Handle, Runtime},
-    task::JoinSet,
+    task::{JoinHandle, JoinSet},
     time::{MissedTickBehavior, interval},
 };
 
@@ -85,7 +92,8 @@ async fn an_attack_costs_the_others_no_delay(way: Way) {
             without.push(RUN.p99(&hub, server.handle(), &mut readers).await);
             let attack = Attack::on(addr, attackers.handle()).await;
             with.push(RUN.p99(&hub, server.handle(), &mut readers).await);
-            attack.end().await;
+            let attackers = attack.end().await;
+            assert!(attackers > 50, "{attackers} came while others were served");
         }
         let (without, with) = (median(without), median(with));
         #[expect(clippy::print_stdout, reason = "the figures")]
@@ -101,14 +109,18 @@ async fn an_attack_costs_the_others_no_delay(way: Way) {
 }
 
 /// Attackers of each kind, one after the other, beside many that send their heads byte by byte.
-struct Attack(JoinSet<()>);
+struct Attack {
+    slow: JoinSet<()>,
+    is_over: Arc<AtomicBool>,
+    others: JoinHandle<usize>,
+}
 
 impl Attack {
     async fn on(addr: SocketAddr, runtime: &Handle) -> Self {
-        let mut attackers = JoinSet::new();
+        let mut slow = JoinSet::new();
         for number in 0..SLOW {
             let socket = connect(addr).await;
-            let slow = async move {
+            let trickling = async move {
                 let head = "GET /slow HTTP/1.1\r\nhost: x\r\nx: x".as_bytes();
                 trickle(
                     socket,
@@ -120,23 +132,39 @@ impl Attack {
                 )
                 .await;
             };
-            attackers.spawn_on(slow, runtime);
+            slow.spawn_on(trickling, runtime);
         }
-        let others = async move {
-            let mut next = interval(BETWEEN_ATTACKS);
-            next.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            for number in 0.. {
-                next.tick().await;
-                tokio::spawn(attack(addr, number));
-            }
-        };
-        attackers.spawn_on(others, runtime);
-        Self(attackers)
+        let is_over = Arc::<AtomicBool>::default();
+        let others = runtime.spawn(attack_until(Arc::clone(&is_over), addr));
+        Self {
+            slow,
+            is_over,
+            others,
+        }
     }
 
-    async fn end(mut self) {
-        self.0.shutdown().await;
+    /// How many came beside the slow ones, all of which have gone.
+    async fn end(mut self) -> usize {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.slow.shutdown().await;
+        self.others.await.unwrap()
     }
+}
+
+/// Has one attacker come after the other; how many those were, once all have gone.
+async fn attack_until(is_over: Arc<AtomicBool>, addr: SocketAddr) -> usize {
+    let mut next = interval(BETWEEN_ATTACKS);
+    next.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut attackers = JoinSet::new();
+    while !is_over.load(Ordering::Relaxed) {
+        next.tick().await;
+        attackers.spawn(attack(addr, attackers.len()));
+    }
+    let count = attackers.len();
+    while let Some(gone) = attackers.join_next().await {
+        gone.unwrap();
+    }
+    count
 }
 
 async fn attack(addr: SocketAddr, number: usize) {
