@@ -78,10 +78,12 @@ fn executed(args: &[&str], events: u64) -> u64 {
 #[test]
 #[ignore = "it needs valgrind, and a release build: run by `cargo xtask test`"]
 fn a_delivery_costs_few_instructions() {
-    for args in [
-        ["--framework", "warp", "--history", "off"],
-        ["--framework", "poem", "--history", "off"],
-        ["--framework", "warp", "--history", "on"],
+    // What keeping an event costs is shared by all whom it goes to.
+    let with_history = LIMIT + 100;
+    for (args, limit) in [
+        (["--framework", "warp", "--history", "off"], LIMIT),
+        (["--framework", "poem", "--history", "off"], LIMIT),
+        (["--framework", "warp", "--history", "on"], with_history),
     ] {
         let (few, more) = (executed(&args, FEW), executed(&args, MORE));
         // Before what is measured as many events are published as there are, up to 20.
@@ -91,6 +93,6 @@ fn a_delivery_costs_few_instructions() {
         {
             println!("{args:?}: {each} instructions a delivery");
         }
-        assert!(each <= LIMIT, "{args:?}: {each} instructions a delivery");
+        assert!(each <= limit, "{args:?}: {each} instructions a delivery");
     }
 }

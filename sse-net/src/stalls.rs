@@ -5,7 +5,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -174,7 +174,10 @@ impl<B: Body> Body for Watched<B> {
             progress.step();
             progress.is_owed.store(frame.is_ready(), Ordering::Relaxed);
         }
-        frame.map_ok(|frame| frame.map_data(|data| Self::bit(data, *own.most, rest, progress)))
+        // Two of three polls find nothing.
+        let frame = ready!(frame);
+        let bit = |data| Self::bit(data, *own.most, rest, progress);
+        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(bit))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -11,7 +11,7 @@ use std::{
 use crate::support::{eventually, group, open, poll, settle, soon, subscribe, text, unread};
 use futures_util::FutureExt;
 use sse_core::{
-    ClientId, Connection, ConnectionId, GroupName, GroupRule, Hub, Info, ManualClock,
+    ClientId, Connection, ConnectionId, GroupName, GroupRule, Hub, Info, LocalRouter, ManualClock,
     MembershipError, MemoryRegistry, OutcomeError, PublishError, Published, Registry,
     RegistryError, RegistryStats, SubscribeError, Target, async_trait,
 };
@@ -163,6 +163,21 @@ async fn the_end_of_the_last_handle_ends_the_streams_after_what_waits() {
     );
     eventually(|| registry.stats() == RegistryStats::default()).await;
     eventually(|| Arc::strong_count(&registry) == 1).await;
+}
+
+/// Whoever keeps the router keeps what it delivers to, the hub's inside, and no connection with it.
+#[tokio::test]
+async fn a_router_that_outlives_its_hub_keeps_no_connection() {
+    let router = Arc::new(LocalRouter::default());
+    let hub = Hub::builder().router(Arc::clone(&router)).build().unwrap();
+    let attribute = Arc::new(());
+    let subscribe = subscribe("ada", &[]).attribute(Arc::clone(&attribute));
+    let body = hub.subscribe(subscribe).await.unwrap().into_body();
+    hub.broadcast(text("unread")).await.unwrap();
+    drop(hub);
+    drop(body);
+    eventually(|| Arc::strong_count(&attribute) == 1).await;
+    drop(router);
 }
 
 #[test]

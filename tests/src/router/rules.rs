@@ -19,7 +19,8 @@ rules! {
          is dropped before it is accepted leaves no trace. A router that gives the positions \
          itself delivers on this node without an await in between.";
     R5: "Nothing waits for a reader: what deliver returns is dropped after the router's own \
-         locks, because it wakes readers then. Whoever is woken, and whatever deliver calls, \
+         locks, because it wakes readers then, and before anything is waited for: until then \
+         nobody else can wake them. Whoever is woken, and whatever deliver calls, \
          may come back: try_publish, polling publish and Debug don't block there.";
     R6: "Ingress is bounded: at most 100,000 batches wait. Where it is full, publish waits for \
          its turn, without blocking its thread, and try_publish fails with RouteError::Busy, \
