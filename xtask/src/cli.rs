@@ -11,7 +11,7 @@ Commands:
   check                format, lints, docs, licences; changes nothing
   fix                  apply what clippy and rustfmt can repair
   models               try what happens at the same time in thousands of interleavings
-  test [-- <args>...]  setup, check, then models and all tests; the arguments go to `cargo test`
+  test [-- <args>...]  setup, check, models, instructions, all tests; the arguments go to `cargo test`
   soak [--seconds <n>] fuzz each target for a minute, or for n seconds; serve for 20 times that
   help                 print this";
 
