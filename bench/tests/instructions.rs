@@ -18,9 +18,8 @@ const CONNECTIONS: u64 = 1_000;
 const FEW: u64 = 10;
 const MORE: u64 = 30;
 
-/// What a delivery costs on our own loop, and 3 % of it for other versions of what is beneath. The aim
-/// is 3,500.
-const LIMIT: u64 = 3_605 * 103 / 100;
+/// What a delivery is to cost on our own loop, and 3 % of it for other versions of what is beneath.
+const LIMIT: u64 = 3_500 * 103 / 100;
 
 /// Events a second: under valgrind one is out to all before the next.
 const RATE: &str = "10";
@@ -79,12 +78,11 @@ fn executed(args: &[&str], events: u64) -> u64 {
 #[test]
 #[ignore = "it needs valgrind, and a release build: run by `cargo xtask test`"]
 fn a_delivery_costs_few_instructions() {
-    // What keeping an event costs is shared by all whom it goes to.
-    let with_history = LIMIT + 100;
-    for (args, limit) in [
-        (["--framework", "warp", "--history", "off"], LIMIT),
-        (["--framework", "poem", "--history", "off"], LIMIT),
-        (["--framework", "warp", "--history", "on"], with_history),
+    for args in [
+        ["--framework", "warp", "--history", "off"],
+        ["--framework", "poem", "--history", "off"],
+        // What keeping an event costs is shared by all whom it goes to.
+        ["--framework", "warp", "--history", "on"],
     ] {
         let (few, more) = (executed(&args, FEW), executed(&args, MORE));
         // Before what is measured as many events are published as there are, up to 20.
@@ -94,6 +92,6 @@ fn a_delivery_costs_few_instructions() {
         {
             println!("{args:?}: {each} instructions a delivery");
         }
-        assert!(each <= limit, "{args:?}: {each} instructions a delivery");
+        assert!(each <= LIMIT, "{args:?}: {each} instructions a delivery");
     }
 }

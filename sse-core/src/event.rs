@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 
@@ -21,12 +21,19 @@ use crate::{ConflationKey, EventId, EventName, IdempotencyKey, NameError, Scope,
 pub struct Event {
     data: String,
     name: Option<EventName>,
-    id: Option<EventId>,
     retry_ms: Option<u64>,
-    comment: Option<String>,
-    idempotency_key: Option<IdempotencyKey>,
-    conflation_key: Option<ConflationKey>,
+    comment: Option<Box<str>>,
+    labels: Option<Arc<Labels>>,
     transient: bool,
+}
+
+/// What few events have, so that the others carry a pointer for it from owner to owner; its frame shares
+/// it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Labels {
+    pub(crate) id: Option<EventId>,
+    pub(crate) idempotency_key: Option<IdempotencyKey>,
+    pub(crate) conflation_key: Option<ConflationKey>,
 }
 
 impl Event {
@@ -48,13 +55,19 @@ impl Event {
         Self {
             data,
             name: None,
-            id: None,
             retry_ms: None,
             comment: None,
-            idempotency_key: None,
-            conflation_key: None,
+            labels: None,
             transient: false,
         }
+    }
+
+    pub(crate) const fn labels(&self) -> Option<&Arc<Labels>> {
+        self.labels.as_ref()
+    }
+
+    fn labels_mut(&mut self) -> &mut Labels {
+        Arc::make_mut(self.labels.get_or_insert_default())
     }
 
     /// The data.
@@ -71,8 +84,8 @@ impl Event {
 
     /// The application's own id.
     #[must_use]
-    pub const fn id(&self) -> Option<&EventId> {
-        self.id.as_ref()
+    pub fn id(&self) -> Option<&EventId> {
+        self.labels()?.id.as_ref()
     }
 
     /// How long the client shall wait before it reconnects.
@@ -92,14 +105,14 @@ impl Event {
 
     /// The key by which the event is delivered once, however often it is published.
     #[must_use]
-    pub const fn idempotency_key(&self) -> Option<&IdempotencyKey> {
-        self.idempotency_key.as_ref()
+    pub fn idempotency_key(&self) -> Option<&IdempotencyKey> {
+        self.labels()?.idempotency_key.as_ref()
     }
 
     /// The key by which the event takes an older one's place in a queue.
     #[must_use]
-    pub const fn conflation_key(&self) -> Option<&ConflationKey> {
-        self.conflation_key.as_ref()
+    pub fn conflation_key(&self) -> Option<&ConflationKey> {
+        self.labels()?.conflation_key.as_ref()
     }
 
     /// Whether a history keeps it if it is published for `target`: events for one connection, or
@@ -129,7 +142,7 @@ impl EventBuilder {
 
     /// Gives the event an id of the application's own; none by default.
     pub fn id(self, id: impl TryInto<EventId, Error: Into<NameError>>) -> Self {
-        self.set(id, |event, id| event.id = Some(id))
+        self.set(id, |event, id| event.labels_mut().id = Some(id))
     }
 
     /// Tells the client how long to wait before it reconnects, in whole milliseconds.
@@ -147,7 +160,7 @@ impl EventBuilder {
     /// Adds a comment before the event; clients ignore it, but a person at `curl` sees it.
     pub fn comment(mut self, comment: impl Into<String>) -> Self {
         if let Ok(event) = &mut self.0 {
-            event.comment = Some(comment.into());
+            event.comment = Some(comment.into().into_boxed_str());
         }
         self
     }
@@ -158,13 +171,17 @@ impl EventBuilder {
         self,
         key: impl TryInto<IdempotencyKey, Error: Into<NameError>>,
     ) -> Self {
-        self.set(key, |event, key| event.idempotency_key = Some(key))
+        self.set(key, |event, key| {
+            event.labels_mut().idempotency_key = Some(key);
+        })
     }
 
     /// Lets the event take the place of an older one with the same key that still waits in a
     /// connection's queue.
     pub fn conflation_key(self, key: impl TryInto<ConflationKey, Error: Into<NameError>>) -> Self {
-        self.set(key, |event, key| event.conflation_key = Some(key))
+        self.set(key, |event, key| {
+            event.labels_mut().conflation_key = Some(key);
+        })
     }
 
     /// Keeps the event nowhere: who isn't connected doesn't get it.

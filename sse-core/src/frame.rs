@@ -4,11 +4,12 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use crate::{
-    ConflationKey, Event, EventId, EventName, Position,
+    ConflationKey, Event, EventId, EventName, IdempotencyKey, Position,
     budget::{Budget, Charge},
+    event::Labels,
     wire::Encoded,
 };
 
@@ -22,8 +23,7 @@ pub struct Frame(Arc<Inner>);
 struct Inner {
     bytes: Bytes,
     position: Option<Position>,
-    event_id: Option<EventId>,
-    conflation_key: Option<ConflationKey>,
+    labels: Option<Arc<Labels>>,
     notice: bool,
     /// What it costs while it waits, where somebody counts that.
     charge: OnceLock<Charge>,
@@ -45,8 +45,7 @@ impl Frame {
         Self(Arc::new(Inner {
             bytes,
             position: None,
-            event_id: None,
-            conflation_key: None,
+            labels: None,
             notice: true,
             charge: OnceLock::new(),
         }))
@@ -74,13 +73,13 @@ impl Frame {
     /// The id that the application gave the event.
     #[must_use]
     pub fn event_id(&self) -> Option<&EventId> {
-        self.0.event_id.as_ref()
+        self.0.labels.as_ref()?.id.as_ref()
     }
 
     /// The key by which the frame takes an older one's place in a queue.
     #[must_use]
     pub fn conflation_key(&self) -> Option<&ConflationKey> {
-        self.0.conflation_key.as_ref()
+        self.0.labels.as_ref()?.conflation_key.as_ref()
     }
 
     /// Whether it is one of the library's own events (`connected`, `heartbeat`, `gap`, …).
@@ -122,8 +121,7 @@ impl fmt::Debug for Frame {
 #[derive(Debug)]
 pub struct Draft {
     encoded: Encoded,
-    event_id: Option<EventId>,
-    conflation_key: Option<ConflationKey>,
+    labels: Option<Arc<Labels>>,
     notice: bool,
 }
 
@@ -133,8 +131,7 @@ impl Draft {
     pub fn new(event: &Event) -> Self {
         Self {
             encoded: Encoded::event(event),
-            event_id: event.id().cloned(),
-            conflation_key: event.conflation_key().cloned(),
+            labels: event.labels().cloned(),
             notice: false,
         }
     }
@@ -143,21 +140,27 @@ impl Draft {
     pub(crate) fn notice(name: &EventName, data: &str, retry: Option<Duration>) -> Self {
         Self {
             encoded: Encoded::notice(name, data, retry),
-            event_id: None,
-            conflation_key: None,
+            labels: None,
             notice: true,
         }
+    }
+
+    /// The key by which the event is delivered once.
+    pub(crate) fn idempotency_key(&self) -> Option<&IdempotencyKey> {
+        self.labels.as_ref()?.idempotency_key.as_ref()
     }
 
     /// The frame, at `position` if the event is kept.
     #[must_use]
     pub fn into_frame(self, position: Option<Position>) -> Frame {
         let (buffer, start) = self.encoded.finish(position);
+        // Not `slice`, which would count the buffer's owners from now on.
+        let mut bytes = Bytes::from(buffer);
+        bytes.advance(start);
         Frame(Arc::new(Inner {
-            bytes: Bytes::from(buffer).slice(start..),
+            bytes,
             position,
-            event_id: self.event_id,
-            conflation_key: self.conflation_key,
+            labels: self.labels,
             notice: self.notice,
             charge: OnceLock::new(),
         }))

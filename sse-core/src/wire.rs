@@ -4,7 +4,7 @@ use std::{io::Write, time::Duration};
 
 use memchr::memchr2;
 
-use crate::{Event, EventName, Position};
+use crate::{Event, EventName, MAX_NAME_BYTES, Position};
 
 const COMMENT: &[u8] = b": ";
 const EVENT: &[u8] = b"event: ";
@@ -73,6 +73,17 @@ impl Encoded {
         }
         (self.buffer, self.start)
     }
+}
+
+/// What `event` takes on the wire without a position, at the most: each byte of its texts a line end.
+/// Known without looking at them.
+pub(crate) fn longest_len(event: &Event) -> usize {
+    let text = |field: &[u8], text: &str| (field.len() + 1).saturating_mul(text.len() + 1);
+    let comment = event.comment().map_or(0, |c| text(COMMENT, c));
+    let lines = 4 * MAX_NAME_BYTES;
+    comment
+        .saturating_add(text(DATA, event.data()))
+        .saturating_add(lines)
 }
 
 /// How many bytes `event` takes on the wire without a position.
@@ -202,6 +213,21 @@ mod tests {
             wire(Event::text("x"), longest),
             "id: ~ffffffffffffffff.18446744073709551615\ndata: x\n\n"
         );
+    }
+
+    #[test]
+    fn an_event_is_no_longer_than_is_known_beforehand() {
+        let name = "n".repeat(MAX_NAME_BYTES);
+        let named = |text: &str| Event::text(text).comment(text).event(&*name).id(&*name);
+        for text in ["", "x", "\n", "\r", "\n\r\r\n\n"] {
+            let event = named(text).retry(Duration::from_millis(u64::MAX));
+            let event = event.build().unwrap();
+            let (len, longest) = (encoded_len(&event), longest_len(&event));
+            assert!(len <= longest, "{text:?}: {len}, not {longest}");
+        }
+        let lines = Event::text("\n".repeat(1_000)).build().unwrap();
+        let (len, longest) = (encoded_len(&lines), longest_len(&lines));
+        assert!(longest - len < 5 * MAX_NAME_BYTES, "near where it matters");
     }
 
     #[test]

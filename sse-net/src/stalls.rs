@@ -133,6 +133,7 @@ impl<B: Body> Watched<B> {
     }
 
     /// A piece, or the next bit of one that is too large. Of `Bytes` nothing is copied.
+    #[inline]
     fn bit(
         mut data: B::Data,
         most: usize,
@@ -159,6 +160,7 @@ impl<B: Body> Body for Watched<B> {
     type Data = Piece;
     type Error = B::Error;
 
+    #[inline]
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -8,7 +8,7 @@ use super::{Hub, core::Core, outcome::Receipt};
 use crate::{
     Accepted, Batch, ClientId, Connection, Event, EventError, Frame, GroupName, IntoEvent,
     NameError, Pending, Predicate, Publication, RouteError, Scope, Target, Ticket,
-    wire::encoded_len,
+    wire::{encoded_len, longest_len},
 };
 
 /// Why an event wasn't published.
@@ -223,9 +223,13 @@ impl Hub {
 impl Core {
     /// Whether an event can be sent, which is kept where there is a history if it `can_be`.
     fn check(&self, event: &Event, can_be: bool) -> Result<(), PublishError> {
-        let (len, max) = (encoded_len(event), self.config.max_event_bytes);
-        if len > max {
-            return Err(PublishError::TooLarge { len, max });
+        let max = self.config.max_event_bytes;
+        // The exact length is counted where it matters.
+        if longest_len(event) > max {
+            let len = encoded_len(event);
+            if len > max {
+                return Err(PublishError::TooLarge { len, max });
+            }
         }
         if event.id().is_some() && self.history.is_some() && !can_be {
             return Err(PublishError::IdNotKept);

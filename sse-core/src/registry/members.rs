@@ -16,6 +16,10 @@ impl Keyed for Arc<Connection> {
     fn key(&self) -> &ConnectionId {
         self.id_ref()
     }
+
+    fn look(&self) {
+        self.as_ref().look();
+    }
 }
 
 impl Members {
@@ -52,7 +56,7 @@ impl Members {
 
     pub(super) fn for_each(&self, each: &mut dyn FnMut(&Arc<Connection>)) {
         if let Some(others) = &self.others {
-            others.iter().for_each(&mut *each);
+            others.for_each(&mut *each);
         }
         // Last: should all be taken out in this order, nobody has to take its place before.
         each(&self.first);
@@ -77,6 +81,10 @@ impl Keyed for OfClient {
 
     fn key(&self) -> &ClientId {
         self.0.first.client()
+    }
+
+    fn look(&self) {
+        self.0.first.look();
     }
 }
 
@@ -106,6 +114,10 @@ impl Keyed for OfGroup {
 
     fn key(&self) -> &GroupName {
         &self.name
+    }
+
+    fn look(&self) {
+        self.members.first.look();
     }
 }
 

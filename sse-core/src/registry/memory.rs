@@ -35,6 +35,10 @@ impl Keyed for Record {
     fn key(&self) -> &ConnectionId {
         self.connection.key()
     }
+
+    fn look(&self) {
+        self.connection.look();
+    }
 }
 
 impl MemoryRegistry {

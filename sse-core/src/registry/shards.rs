@@ -41,7 +41,7 @@ impl<T: Keyed> Shards<T> {
     /// Calls `each` for each entry, under the lock that it is under.
     pub(super) fn for_each(&self, mut each: impl FnMut(&T)) {
         for shard in &self.shards {
-            shard.read().iter().for_each(&mut each);
+            shard.read().for_each(&mut each);
         }
     }
 

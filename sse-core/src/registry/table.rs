@@ -7,6 +7,9 @@ pub(super) trait Keyed {
     type Key: Hash + Eq;
 
     fn key(&self) -> &Self::Key;
+
+    /// Reads of what it points to what a delivery reads.
+    fn look(&self);
 }
 
 /// A map whose entries carry their keys, so that each key is there once.
@@ -29,13 +32,29 @@ impl<T> Table<T> {
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.entries.iter()
-    }
 }
 
+/// How many entries ahead are looked at.
+const AHEAD: usize = 8;
+
 impl<T: Keyed> Table<T> {
+    /// Calls `each` for each entry. Where these are more than caches hold, each would wait for memory
+    /// in turn: several are fetched at once, by a look at them before the first is handed out.
+    pub(super) fn for_each(&self, mut each: impl FnMut(&T)) {
+        let mut entries = self.entries.iter();
+        loop {
+            let mut ahead = [None; AHEAD];
+            for (place, entry) in ahead.iter_mut().zip(entries.by_ref()) {
+                entry.look();
+                *place = Some(entry);
+            }
+            if ahead[0].is_none() {
+                break;
+            }
+            ahead.into_iter().flatten().for_each(&mut each);
+        }
+    }
+
     pub(super) fn hash(&self, key: &T::Key) -> u64 {
         self.hasher.hash_one(key)
     }

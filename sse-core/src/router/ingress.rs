@@ -161,7 +161,7 @@ impl<J: Send + 'static, T: Send + 'static> Ingress<J, T> {
     }
 
     /// Does `job` if nobody is at work and none is left, without taking a place in the queue.
-    fn run_now(self: &Arc<Self>, job: J) -> Result<Result<T, RouteError>, J> {
+    pub(super) fn run_now(self: &Arc<Self>, job: J) -> Result<Result<T, RouteError>, J> {
         {
             let mut queue = self.queue.lock();
             if queue.closed {

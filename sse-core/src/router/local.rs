@@ -8,9 +8,7 @@ use super::{
     ingress::{Ingress, Started},
     memory::Remembered,
 };
-use crate::{
-    Clock, Draft, IdempotencyKey, Keep, Position, Target, TokioClock, foreign::caught, sync::Mutex,
-};
+use crate::{Clock, Draft, Keep, Position, Target, TokioClock, foreign::caught, sync::Mutex};
 
 /// How many batches wait for their turn before `try_publish` fails, by default.
 const INGRESS: usize = 1024;
@@ -32,7 +30,6 @@ struct Prepared {
     draft: Draft,
     /// Whether it is kept where there is a history.
     keep: bool,
-    key: Option<IdempotencyKey>,
     ticket: Ticket,
 }
 
@@ -100,14 +97,16 @@ impl Order {
         let (to, head) = self.to.get().ok_or(RouteError::NotStarted)?;
         let mut accepted = Vec::with_capacity(batch.len());
         let mut routed = SmallVec::<[Routed; 1]>::new();
-        let keyed = batch.iter().any(|prepared| prepared.key.is_some());
+        let keyed = batch
+            .iter()
+            .any(|prepared| prepared.draft.idempotency_key().is_some());
         let now = keyed.then(|| self.clock.now());
         let mut state = self.state.lock();
         let State { remembered, newest } = &mut *state;
         for prepared in batch {
-            let keyed = prepared.key.zip(now);
+            let keyed = prepared.draft.idempotency_key().zip(now);
             let keyed =
-                keyed.map(|(key, now)| (remembered.fingerprint(&key, &prepared.target), now));
+                keyed.map(|(key, now)| (remembered.fingerprint(key, &prepared.target), now));
             if let Some((keyed, now)) = keyed
                 && let Some(duplicate) = remembered.find(keyed, now)
             {
@@ -171,7 +170,6 @@ impl From<Publication> for Prepared {
         Self {
             draft: Draft::new(&event),
             keep: event.is_kept_for(&target),
-            key: event.idempotency_key().cloned(),
             target,
             ticket,
         }
@@ -196,7 +194,11 @@ impl Router for LocalRouter {
 
     async fn publish(&self, batch: Batch) -> Result<Vec<Accepted>, RouteError> {
         let batch = batch.into_iter().map(Prepared::from).collect();
-        self.ingress.run(batch).await
+        match self.ingress.run_now(batch) {
+            Ok(done) => done,
+            // Apart, so that what is boxed for a free router is small.
+            Err(batch) => Box::pin(self.ingress.run(batch)).await,
+        }
     }
 
     fn try_publish(&self, batch: Batch) -> Result<Pending, RouteError> {

@@ -45,6 +45,7 @@ impl EventBody {
 impl Stream for EventBody {
     type Item = Result<Bytes, Infallible>;
 
+    #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.poll_piece(cx).map(|piece| piece.map(Ok))
     }
@@ -54,6 +55,7 @@ impl Body for EventBody {
     type Data = Bytes;
     type Error = Infallible;
 
+    #[inline]
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

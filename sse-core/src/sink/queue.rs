@@ -137,6 +137,11 @@ impl QueueSink {
         offer
     }
 
+    /// Reads what is beside the lock.
+    pub(crate) fn look(&self) -> *const QueueShared {
+        Arc::as_ptr(&self.shared)
+    }
+
     pub(crate) fn has_events(&self) -> bool {
         self.state.lock().waiting.events() > 0
     }
