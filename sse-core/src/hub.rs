@@ -5,6 +5,7 @@ mod builder;
 mod catch_up;
 mod catch_ups;
 mod changes;
+mod client_presence;
 mod config;
 mod core;
 mod counters;
@@ -42,6 +43,7 @@ use tokio::sync::OnceCell;
 pub use self::{
     attach::{Attached, SubscribeError, Subscription},
     builder::HubBuilder,
+    client_presence::{ClientNotice, ClientPresence},
     config::{BuildError, HubConfig, Overflow},
     counters::{Ended, Info, Published},
     deliver::Delivered,

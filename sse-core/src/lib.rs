@@ -41,10 +41,10 @@ pub use history::{
     Page, PageLimit, Viewer,
 };
 pub use hub::{
-    Attached, BuildError, ConnectionHandle, Delivered, Delivery, Drain, Drained, Ended, Final, Hub,
-    HubBuilder, HubConfig, Info, Limits, MembershipError, OutcomeError, OverClient, Overflow,
-    PendingReceipt, PublishError, Published, Receipt, Refusal, RefusalReason, SubscribeError,
-    Subscription,
+    Attached, BuildError, ClientNotice, ClientPresence, ConnectionHandle, Delivered, Delivery,
+    Drain, Drained, Ended, Final, Hub, HubBuilder, HubConfig, Info, Limits, MembershipError,
+    OutcomeError, OverClient, Overflow, PendingReceipt, PublishError, Published, Receipt, Refusal,
+    RefusalReason, SubscribeError, Subscription,
 };
 pub use last_event_id::LastEventId;
 pub use name::{
@@ -64,7 +64,7 @@ pub use sink::{
     CloseReason, EventBody, EventSink, Offer, Progress, QueueLimits, QueueSink, SinkContext,
     WhenFull,
 };
-pub use stream_request::{ClientRequest, StreamRequest};
+pub use stream_request::{ClientRequest, StreamReply, StreamRequest};
 pub use stream_response::{StreamBody, StreamError};
 pub use subscribe::Subscribe;
 pub use target::{Except, Predicate, Scope, SendMode, Target};

@@ -1,4 +1,6 @@
 use std::{
+    fmt,
+    marker::PhantomData,
     net::{IpAddr, SocketAddr},
     time::Duration,
 };
@@ -76,13 +78,16 @@ impl StreamRequest {
     /// Says whose stream it will be.
     pub fn client(self, client: impl TryInto<ClientId, Error: Into<NameError>>) -> ClientRequest {
         let client = client.try_into().map_err(Into::into);
+        let last_event_id = self.last_event_id;
         ClientRequest {
-            head_only: self.head_only,
-            wants_events: self.wants_events,
-            peer_addr: self.peer_addr,
-            told: self.told,
-            subscribe: client
-                .map(|client| Subscribe::new(client).last_event_id(self.last_event_id)),
+            asked: Asked {
+                head_only: self.head_only,
+                wants_events: self.wants_events,
+                peer_addr: self.peer_addr,
+                told: self.told,
+                subscribe: client.map(|client| Subscribe::new(client).last_event_id(last_event_id)),
+            },
+            reply: PhantomData,
         }
     }
 }
@@ -116,10 +121,27 @@ fn parameter(query: &str, names: &[&str]) -> Option<Vec<u8>> {
     })
 }
 
+/// What a stream is answered with: the response of a framework, made of the library's.
+pub trait StreamReply: From<Response<StreamBody>> {
+    /// Why a stream isn't opened, as a handler of the framework returns it.
+    type Error: From<StreamError>;
+}
+
+impl StreamReply for Response<StreamBody> {
+    type Error = StreamError;
+}
+
 /// A request for a stream of a certain client; keeps its first error until it is opened.
-#[derive(Debug, Clone)]
+///
+/// `R` is what it is answered with: an adapter names it for its framework.
 #[must_use = "open it"]
-pub struct ClientRequest {
+pub struct ClientRequest<R = Response<StreamBody>> {
+    asked: Asked,
+    reply: PhantomData<fn() -> R>,
+}
+
+#[derive(Debug, Clone)]
+struct Asked {
     head_only: bool,
     wants_events: bool,
     peer_addr: Option<SocketAddr>,
@@ -127,10 +149,18 @@ pub struct ClientRequest {
     subscribe: Result<Subscribe, NameError>,
 }
 
-impl ClientRequest {
+impl<R> ClientRequest<R> {
+    /// The same, answered with another response.
+    pub fn reply_with<T>(self) -> ClientRequest<T> {
+        ClientRequest {
+            asked: self.asked,
+            reply: PhantomData,
+        }
+    }
+
     /// Also puts the connection into `group`.
     pub fn group(mut self, group: impl TryInto<GroupName, Error: Into<NameError>>) -> Self {
-        self.subscribe = self.subscribe.and_then(|subscribe| {
+        self.asked.subscribe = self.asked.subscribe.and_then(|subscribe| {
             let group: GroupName = group.try_into().map_err(Into::into)?;
             Ok(subscribe.group(group))
         });
@@ -138,46 +168,61 @@ impl ClientRequest {
     }
 
     /// Attaches a value of the application's own, one of each type.
-    pub fn attribute<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
-        self.subscribe = self.subscribe.map(|subscribe| subscribe.attribute(value));
-        self
+    pub fn attribute<T: Clone + Send + Sync + 'static>(self, value: T) -> Self {
+        self.set(|subscribe| subscribe.attribute(value))
     }
 
     /// Ends the stream after so much time. See [`Subscribe::lifetime`].
-    pub fn lifetime(mut self, time: impl Into<Option<Duration>>) -> Self {
-        self.subscribe = self.subscribe.map(|subscribe| subscribe.lifetime(time));
-        self
+    pub fn lifetime(self, time: impl Into<Option<Duration>>) -> Self {
+        self.set(|subscribe| subscribe.lifetime(time))
     }
 
     /// Replays some of the latest events to a client that says nothing of what it saw last; nothing
     /// by default. See [`Subscribe::latest`].
-    pub fn latest(mut self, wanted: Latest) -> Self {
-        self.subscribe = self.subscribe.map(|subscribe| subscribe.latest(wanted));
-        self
+    pub fn latest(self, wanted: Latest) -> Self {
+        self.set(|subscribe| subscribe.latest(wanted))
     }
 
-    /// Opens the stream and makes it a response: also what can't be opened is one.
+    fn set(mut self, set: impl FnOnce(Subscribe) -> Subscribe) -> Self {
+        self.asked.subscribe = self.asked.subscribe.map(set);
+        self
+    }
+}
+
+impl<R: StreamReply> ClientRequest<R> {
+    /// Opens the stream and makes it a response. What can't be opened is answered with
+    /// `{"error": …}`: a name that isn't valid with 400, what the registry refuses with 403, what
+    /// this process can't do (no runtime, no random numbers) with 500, all else with 503. What the hub
+    /// [refuses](crate::Refusal) for now is told to an `EventSource` by an event, at 200; to others
+    /// with 503 or 429, `Retry-After` and JSON. A client that was ended for good is answered with 204.
     ///
     /// # Cancel safety
     ///
     /// As [`Hub::subscribe`].
-    pub async fn open(self, hub: &Hub) -> Response<StreamBody> {
-        match self.subscribe(hub).await {
+    pub async fn open(self, hub: &Hub) -> R {
+        let response = match self.asked.subscribe(hub).await {
             Ok(subscription) => subscription.into_response(),
             Err(error) => error.to_response(),
-        }
+        };
+        response.into()
     }
 
-    /// Opens the stream.
+    /// Opens the stream, for a handler that wants its handle first.
     ///
     /// # Errors
     ///
-    /// [`StreamError`], which knows its response.
+    /// [`StreamError`], or what the framework makes of it, which a handler may return as it is.
     ///
     /// # Cancel safety
     ///
     /// As [`Hub::subscribe`].
-    pub async fn subscribe(self, hub: &Hub) -> Result<Subscription, StreamError> {
+    pub async fn subscribe(self, hub: &Hub) -> Result<Subscription, R::Error> {
+        Ok(self.asked.subscribe(hub).await?)
+    }
+}
+
+impl Asked {
+    async fn subscribe(self, hub: &Hub) -> Result<Subscription, StreamError> {
         let subscribe = self.subscribe?;
         if self.head_only {
             return Err(StreamError::HeadOnly);
@@ -186,6 +231,21 @@ impl ClientRequest {
         // On the heap: frameworks keep room for a handler's future as long as its connection is there.
         let subscribed = Box::pin(hub.subscribe(subscribe.remote_addr(remote_addr))).await;
         subscribed.map_err(|error| StreamError::from(error).for_client(self.wants_events))
+    }
+}
+
+impl<R> Clone for ClientRequest<R> {
+    fn clone(&self) -> Self {
+        Self {
+            asked: self.asked.clone(),
+            reply: PhantomData,
+        }
+    }
+}
+
+impl<R> fmt::Debug for ClientRequest<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ClientRequest").field(&self.asked).finish()
     }
 }
 

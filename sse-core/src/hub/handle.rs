@@ -97,6 +97,41 @@ impl ConnectionHandle {
         }
     }
 
+    /// Does `work` until the connection ends; what it comes to if that is sooner. For the task that feeds
+    /// one stream:
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use sse_core::{Event, Hub, PublishError, Subscribe};
+    /// # async fn open(hub: Hub) -> Result<sse_core::EventBody, Box<dyn std::error::Error>> {
+    /// let subscription = hub.subscribe(Subscribe::client_id("user-17")?).await?;
+    /// let handle = subscription.handle();
+    /// tokio::spawn(async move {
+    ///     let feed = async {
+    ///         for count in 0.. {
+    ///             tokio::time::sleep(Duration::from_secs(1)).await;
+    ///             handle.send(Event::json(&count).event("count")).await?;
+    ///         }
+    ///         Ok::<_, PublishError>(())
+    ///     };
+    ///     handle.while_open(feed).await
+    /// });
+    /// # Ok(subscription.into_body())
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it drops `work`.
+    pub async fn while_open<F: Future>(&self, work: F) -> Option<F::Output> {
+        tokio::select! {
+            // First: nothing is begun for a connection that has ended.
+            biased;
+            () = self.closed() => None,
+            done = work => Some(done),
+        }
+    }
+
     fn hub(&self) -> Option<Hub> {
         self.hub.upgrade().map(|shared| Hub { shared })
     }

@@ -95,14 +95,7 @@ impl Hub {
     ) -> Result<bool, MembershipError> {
         let group = group.try_into().map_err(Into::into)?;
         let connection = self.find(connection)?;
-        let core = self.core();
-        let _turn = core.changes.of(connection.id()).await;
-        let left = core.registry.leave(connection.id(), &group).await?;
-        if core.presence.left(&connection, group.clone()) {
-            core.slots.leave(&group);
-        }
-        core.note_leave(&connection, &group);
-        Ok(left)
+        self.leave_one(&connection, &group).await
     }
 
     /// Puts every connection that `client` has on this node into `group`; how many joined that
@@ -120,14 +113,29 @@ impl Hub {
         let group: GroupName = group.try_into().map_err(Into::into)?;
         let mut joined = 0;
         for connection in self.active(&Target::client(client)) {
-            match self.join_one(&connection, group.clone()).await {
-                Ok(new) => joined += usize::from(new),
-                // It went away meanwhile.
-                Err(MembershipError::Unknown(_)) => {}
-                Err(error) => return Err(error),
-            }
+            joined += changed(self.join_one(&connection, group.clone()).await)?;
         }
         Ok(joined)
+    }
+
+    /// Takes every connection that `client` has on this node out of `group`; how many left that were
+    /// in it.
+    ///
+    /// # Errors
+    ///
+    /// [`MembershipError`]; those before it have left.
+    pub async fn leave_client(
+        &self,
+        client: impl TryInto<ClientId, Error: Into<NameError>>,
+        group: impl TryInto<GroupName, Error: Into<NameError>>,
+    ) -> Result<usize, MembershipError> {
+        let client: ClientId = client.try_into().map_err(Into::into)?;
+        let group: GroupName = group.try_into().map_err(Into::into)?;
+        let mut left = 0;
+        for connection in self.active(&Target::client(client)) {
+            left += changed(self.leave_one(&connection, &group).await)?;
+        }
+        Ok(left)
     }
 
     /// Ends every connection on this node that `target` means, after what waits in their queues;
@@ -146,6 +154,18 @@ impl Hub {
         active
             .map(|connection| ConnectionHandle::new(Arc::downgrade(&self.shared), &connection))
             .collect()
+    }
+
+    /// Whether there is any such connection on this node. Without a look at each only where everybody is
+    /// meant.
+    #[must_use]
+    pub fn has_connections(&self, target: &Target) -> bool {
+        if *target == Target::everybody() {
+            return self.core().registry.stats().connections > 0;
+        }
+        let mut has = false;
+        self.core().visit_active(target, &mut |_, _| has = true);
+        has
     }
 
     async fn join_one(
@@ -175,6 +195,21 @@ impl Hub {
         Ok(joined)
     }
 
+    async fn leave_one(
+        &self,
+        connection: &Arc<Connection>,
+        group: &GroupName,
+    ) -> Result<bool, MembershipError> {
+        let core = self.core();
+        let _turn = core.changes.of(connection.id()).await;
+        let left = core.registry.leave(connection.id(), group).await?;
+        if core.presence.left(connection, group.clone()) {
+            core.slots.leave(group);
+        }
+        core.note_leave(connection, group);
+        Ok(left)
+    }
+
     fn find(&self, id: ConnectionId) -> Result<Arc<Connection>, MembershipError> {
         let found = self.active(&Target::connection(id)).pop();
         found.ok_or(MembershipError::Unknown(id))
@@ -187,6 +222,15 @@ impl Hub {
             found.push(Arc::clone(connection))
         });
         found
+    }
+}
+
+/// How many connections have changed by one's join or leave: none where it went away meanwhile.
+fn changed(done: Result<bool, MembershipError>) -> Result<usize, MembershipError> {
+    match done {
+        Ok(changed) => Ok(usize::from(changed)),
+        Err(MembershipError::Unknown(_)) => Ok(0),
+        Err(error) => Err(error),
     }
 }
 

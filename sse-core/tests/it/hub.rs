@@ -149,6 +149,13 @@ async fn a_join_and_a_leave_are_in_effect_when_they_return() {
     assert_eq!(hub.join_client("ada", "late").await.unwrap(), 2);
     assert_eq!(hub.join_client("ada", "late").await.unwrap(), 0);
     assert_eq!(hub.join_client("nobody", "late").await.unwrap(), 0);
+    let adas = Target::client(ClientId::new("ada").unwrap()).within(group("late"));
+    assert!(hub.has_connections(&adas));
+    assert_eq!(hub.leave_client("nobody", "late").await.unwrap(), 0);
+    assert_eq!(hub.leave_client("ada", "late").await.unwrap(), 2);
+    assert_eq!(hub.leave_client("ada", "late").await.unwrap(), 0);
+    assert!(!hub.has_connections(&adas));
+    assert_eq!(hub.join_client("ada", "late").await.unwrap(), 2);
     send().await;
     assert_eq!(who_read(&mut people), [0, 1, 3]);
     assert!(people[0].handle.leave("late").await.unwrap());

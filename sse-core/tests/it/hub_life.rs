@@ -139,6 +139,35 @@ async fn a_handle_keeps_neither_connection_nor_hub_alive() {
 }
 
 #[tokio::test]
+async fn a_task_that_feeds_a_stream_ends_with_it() {
+    let hub = Hub::builder().build().unwrap();
+    let mut ada = open(&hub, "ada", &[]).await;
+    let handle = ada.handle.clone();
+    assert!(handle.while_open(handle.send(text("1"))).await.is_some());
+    assert_eq!(ada.read(), ["1"]);
+
+    let fed = Arc::new(());
+    let feed = {
+        let (fed, handle) = (Arc::clone(&fed), ada.handle.clone());
+        async move {
+            let forever = async {
+                let _fed = fed;
+                std::future::pending::<()>().await;
+            };
+            handle.while_open(forever).await
+        }
+    };
+    let feed = tokio::spawn(feed);
+    settle().await;
+    assert_eq!(Arc::strong_count(&fed), 2);
+    drop(ada);
+    assert_eq!(soon(feed).await.unwrap(), None);
+    assert_eq!(Arc::strong_count(&fed), 1, "what it did is dropped");
+    let begun = handle.while_open(async { panic!("it has ended") });
+    assert_eq!(begun.await, None::<()>);
+}
+
+#[tokio::test]
 async fn the_end_of_the_last_handle_ends_the_streams_after_what_waits() {
     let registry = Arc::new(MemoryRegistry::new());
     let hub = Hub::builder()

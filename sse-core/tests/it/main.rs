@@ -3,6 +3,7 @@
 mod budget;
 mod cancel;
 mod catch_up;
+mod client_presence;
 mod conformance;
 mod conformance_history;
 mod conformance_router;
