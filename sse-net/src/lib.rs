@@ -7,6 +7,8 @@ mod close_aware;
 mod connection;
 mod connections;
 mod first_bytes;
+#[cfg(feature = "signal")]
+mod interrupts;
 mod listener;
 mod per_connection;
 mod server;
@@ -19,6 +21,8 @@ mod tuning;
 mod write_timeout;
 
 pub use close_aware::CloseAware;
+#[cfg(feature = "signal")]
+pub use interrupts::Interrupts;
 pub use listener::{listen, listen_with};
 pub use server::Server;
 pub use socket_info::SocketInfo;
