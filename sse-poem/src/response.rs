@@ -1,15 +1,18 @@
-use std::fmt;
-
 use http_body_util::BodyExt;
 use poem::{Body, IntoResponse, Response, http};
-use sse_core::{StreamBody, StreamError, Subscription};
+use sse_core::{StreamBody, StreamError, StreamReply, Subscription};
 
 /// A stream as a response.
+#[derive(Debug)]
 #[must_use = "dropping the response ends the connection"]
 pub struct SseResponse(http::Response<StreamBody>);
 
-impl SseResponse {
-    pub(crate) const fn new(response: http::Response<StreamBody>) -> Self {
+impl StreamReply for SseResponse {
+    type Error = SseError;
+}
+
+impl From<http::Response<StreamBody>> for SseResponse {
+    fn from(response: http::Response<StreamBody>) -> Self {
         Self(response)
     }
 }
@@ -31,15 +34,10 @@ impl IntoResponse for SseResponse {
     }
 }
 
-impl fmt::Debug for SseResponse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
-    }
-}
-
 /// Why a request isn't answered with a stream; a handler may return it as it is.
-#[derive(Debug)]
-pub struct SseError(StreamError);
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct SseError(#[from] StreamError);
 
 impl SseError {
     /// The reason.
@@ -49,26 +47,8 @@ impl SseError {
     }
 }
 
-impl fmt::Display for SseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl std::error::Error for SseError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source()
-    }
-}
-
-impl From<StreamError> for SseError {
-    fn from(error: StreamError) -> Self {
-        Self(error)
-    }
-}
-
 impl From<SseError> for poem::Error {
     fn from(error: SseError) -> Self {
-        Self::from_response(SseResponse::new(error.0.to_response()).into_response())
+        Self::from_response(SseResponse(error.0.to_response()).into_response())
     }
 }

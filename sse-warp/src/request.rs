@@ -1,17 +1,11 @@
-use std::{
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
+use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, Method};
-use sse_core::{
-    ClientId, ClientRequest, GroupName, Hub, LastEventId, Latest, NameError, StreamRequest,
-    Subscription,
-};
+use sse_core::{ClientId, ClientRequest, Hub, LastEventId, NameError, StreamRequest};
 use sse_net::SocketInfo;
 use warp::{Filter, Rejection};
 
-use crate::{SseError, SseResponse};
+use crate::SseResponse;
 
 /// A filter that extracts a request for a stream, a [`Sse`]; GET, POST or HEAD.
 ///
@@ -69,60 +63,11 @@ impl Sse {
 
     /// Says whose stream it will be.
     pub fn client(self, client: impl TryInto<ClientId, Error: Into<NameError>>) -> SseClient {
-        SseClient(self.0.client(client))
+        self.0.client(client).reply_with()
     }
 }
 
-/// A request for a stream of a certain client; keeps its first error until it is opened.
-#[derive(Debug, Clone)]
-#[must_use = "open it"]
-pub struct SseClient(ClientRequest);
-
-impl SseClient {
-    /// Also puts the connection into `group`.
-    pub fn group(self, group: impl TryInto<GroupName, Error: Into<NameError>>) -> Self {
-        Self(self.0.group(group))
-    }
-
-    /// Attaches a value of the application's own, one of each type.
-    pub fn attribute<T: Clone + Send + Sync + 'static>(self, value: T) -> Self {
-        Self(self.0.attribute(value))
-    }
-
-    /// Ends the stream after so much time. See [`Subscribe::lifetime`](sse_core::Subscribe::lifetime).
-    pub fn lifetime(self, time: impl Into<Option<Duration>>) -> Self {
-        Self(self.0.lifetime(time))
-    }
-
-    /// Replays some of the latest events to a client that says nothing of what it saw last; nothing
-    /// by default. See [`Subscribe::latest`](sse_core::Subscribe::latest).
-    pub fn latest(self, wanted: Latest) -> Self {
-        Self(self.0.latest(wanted))
-    }
-
-    /// Opens the stream and makes it a reply. What can't be opened is answered with
-    /// `{"error": …}`: a name that isn't valid with 400, what the registry refuses with 403, what
-    /// this process can't do (no runtime, no random numbers) with 500, all else with 503. What the hub
-    /// [refuses](sse_core::Refusal) for now is told to an `EventSource` by an event, at 200; to others
-    /// with 503 or 429, `Retry-After` and JSON. A client that was ended for good is answered with 204.
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`Hub::subscribe`].
-    pub async fn open(self, hub: &Hub) -> SseResponse {
-        SseResponse::new(self.0.open(hub).await)
-    }
-
-    /// Opens the stream, for a handler that wants its handle first.
-    ///
-    /// # Errors
-    ///
-    /// [`SseError`], which a handler may return as it is.
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`Hub::subscribe`].
-    pub async fn subscribe(self, hub: &Hub) -> Result<Subscription, SseError> {
-        Ok(self.0.subscribe(hub).await?)
-    }
-}
+/// A request for a stream of a certain client: [`group`](ClientRequest::group) and others say more of
+/// it, [`open`](ClientRequest::open) makes it a reply, and [`subscribe`](ClientRequest::subscribe)
+/// a subscription first.
+pub type SseClient = ClientRequest<SseResponse>;

@@ -1,7 +1,5 @@
-use std::{error::Error, fmt};
-
 use http::Response;
-use sse_core::{StreamBody, StreamError, Subscription};
+use sse_core::{StreamBody, StreamError, StreamReply, Subscription};
 use warp::{Reply, reject::Reject};
 
 /// A stream as a reply.
@@ -9,8 +7,12 @@ use warp::{Reply, reject::Reject};
 #[must_use = "dropping the reply ends the connection"]
 pub struct SseResponse(Response<StreamBody>);
 
-impl SseResponse {
-    pub(crate) const fn new(response: Response<StreamBody>) -> Self {
+impl StreamReply for SseResponse {
+    type Error = SseError;
+}
+
+impl From<Response<StreamBody>> for SseResponse {
+    fn from(response: Response<StreamBody>) -> Self {
         Self(response)
     }
 }
@@ -34,8 +36,9 @@ impl Reply for SseResponse {
 
 /// Why a request isn't answered with a stream. A handler may return it as it is: it is a reply,
 /// and a rejection.
-#[derive(Debug)]
-pub struct SseError(StreamError);
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct SseError(#[from] StreamError);
 
 impl SseError {
     /// The reason.
@@ -46,25 +49,7 @@ impl SseError {
 
     /// The reply to it: for a `recover` filter, which finds it in a rejection by reference.
     pub fn to_reply(&self) -> SseResponse {
-        SseResponse::new(self.0.to_response())
-    }
-}
-
-impl fmt::Display for SseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl Error for SseError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.source()
-    }
-}
-
-impl From<StreamError> for SseError {
-    fn from(error: StreamError) -> Self {
-        Self(error)
+        SseResponse(self.0.to_response())
     }
 }
 
