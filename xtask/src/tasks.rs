@@ -57,6 +57,7 @@ pub(crate) fn test(extra: Vec<String>) -> Result<(), Error> {
     setup()?;
     check()?;
     models()?;
+    npm::test()?;
     network()?;
     instructions()?;
     let status = test_step(extra).status()?;
