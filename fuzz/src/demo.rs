@@ -36,7 +36,7 @@ pub(crate) struct Answer {
 }
 
 /// A body that may go on for ever.
-pub(crate) type BoxBody = http_body_util::combinators::BoxBody<Bytes, io::Error>;
+pub(crate) type BoxBody = http_body_util::combinators::UnsyncBoxBody<Bytes, io::Error>;
 
 type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
@@ -47,7 +47,7 @@ pub(crate) struct Demo {
 }
 
 /// The demo on each framework.
-pub(crate) type Demos = [Demo; 2];
+pub(crate) type Demos = [Demo; 3];
 
 /// Whether the next input may have the same demo.
 #[derive(Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ pub(crate) fn published(hub: &Hub) -> u64 {
 pub(crate) fn with_demos(target: impl AsyncFnOnce(&Demos) -> Afterwards) {
     let kept = DEMOS.take();
     let kept = run(async {
-        let demos = kept.unwrap_or_else(|| [Demo::on_poem(), Demo::on_warp()]);
+        let demos = kept.unwrap_or_else(|| [Demo::on_poem(), Demo::on_warp(), Demo::on_axum()]);
         let afterwards = target(&demos).await;
         for demo in &demos {
             assert_nothing_left(&demo.hub).await;
@@ -90,11 +90,15 @@ pub(crate) fn with_demos(target: impl AsyncFnOnce(&Demos) -> Afterwards) {
     DEMOS.set(kept);
 }
 
+fn app(hub: &Hub) -> notifications::App {
+    notifications::App::new(hub.clone(), None)
+}
+
 /// The only place that knows how the demo is made and called.
 impl Demo {
     fn on_poem() -> Self {
         let hub = Hub::builder().build().expect("a hub");
-        let endpoint = Arc::new(notifications::poem_app(hub.clone()));
+        let endpoint = Arc::new(notifications::poem_app(app(&hub), Vec::new()));
         let answer = move |call: Call| -> Answering {
             let endpoint = Arc::clone(&endpoint);
             Box::pin(async move {
@@ -107,7 +111,34 @@ impl Demo {
                 Answer {
                     status: head.status,
                     headers: head.headers,
-                    body: body.into(),
+                    body: http_body_util::combinators::BoxBody::from(body).boxed_unsync(),
+                }
+            })
+        };
+        Self {
+            hub,
+            answer: Box::new(answer),
+        }
+    }
+
+    fn on_axum() -> Self {
+        let hub = Hub::builder().build().expect("a hub");
+        let router = notifications::axum_app(app(&hub), Vec::new());
+        let service = TowerToHyperService::new(router);
+        let answer = move |call: Call| -> Answering {
+            let mut request = http::Request::new(Full::<Bytes>::from(call.body));
+            *request.method_mut() = call.method;
+            *request.uri_mut() = call.uri;
+            *request.headers_mut() = call.headers;
+            let answering = service.call(request);
+            Box::pin(async move {
+                let (mut head, body) = answering.await.expect("a response").into_parts();
+                // For the others the server says it.
+                head.headers.remove(http::header::CONTENT_LENGTH);
+                Answer {
+                    status: head.status,
+                    headers: head.headers,
+                    body: body.map_err(io::Error::other).boxed_unsync(),
                 }
             })
         };
@@ -119,7 +150,10 @@ impl Demo {
 
     fn on_warp() -> Self {
         let hub = Hub::builder().build().expect("a hub");
-        let service = TowerToHyperService::new(warp::service(notifications::warp_app(hub.clone())));
+        let service = TowerToHyperService::new(warp::service(notifications::warp_app(
+            app(&hub),
+            Vec::new(),
+        )));
         let answer = move |call: Call| -> Answering {
             let mut request = http::Request::new(Full::<Bytes>::from(call.body));
             *request.method_mut() = call.method;
@@ -136,7 +170,7 @@ impl Demo {
                 Answer {
                     status: head.status,
                     headers: head.headers,
-                    body: body.map_err(io::Error::other).boxed(),
+                    body: body.map_err(io::Error::other).boxed_unsync(),
                 }
             })
         };
@@ -153,7 +187,7 @@ impl Demo {
             // Frameworks leave to the server what a HEAD isn't answered with; its length either may
             // say or not (RFC 9110, 8.6).
             answer.headers.remove("content-length");
-            answer.body = Empty::new().map_err(|never| match never {}).boxed();
+            answer.body = Empty::new().map_err(|never| match never {}).boxed_unsync();
         }
         answer
     }

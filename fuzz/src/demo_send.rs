@@ -12,7 +12,7 @@ use crate::{
     stream::{Reader, with_lf},
 };
 
-/// Whatever the demo's `POST /send` accepts, on either framework, it delivers exactly to whom it is
+/// Whatever the demo's `POST /send` accepts, on any framework, it delivers exactly to whom it is
 /// for, and to nobody else; whatever it refuses reaches nobody. It is sent twice: a key makes the
 /// second a duplicate.
 ///

@@ -1,3 +1,4 @@
+import { offerActions } from './actions.js';
 import { api, byId, fromTemplate, plural, poll, reconcile, sendUrl, streamUrl, textElement } from './lib.js';
 import { EVENT_NAMES, MAX_STREAMS, StreamBoard } from './streams.js';
 
@@ -309,6 +310,7 @@ document.querySelectorAll('.copy').forEach((button) => button.addEventListener('
 
 suggestClient();
 showEventNames();
+offerActions();
 refresh();
 if (new URLSearchParams(location.search).get('auto') !== '0') autoConnect();
 poll(pollInfo, INFO_INTERVAL_MS);

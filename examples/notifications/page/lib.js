@@ -16,8 +16,12 @@ async function request(url, init) {
   return body;
 }
 
+/** Where the server wants one: `?token=` of the page is that of its streams. */
+const TOKEN = new URLSearchParams(location.search).get('token');
+
 export const sendUrl = `${BASE}/send`;
-export const streamUrl = (group, client) => `${BASE}/stream/${path(group, client)}`;
+export const streamUrl = (group, client) =>
+  `${BASE}/stream/${path(group, client)}${TOKEN ? `?token=${encodeURIComponent(TOKEN)}` : ''}`;
 
 export const api = {
   info: () => request(`${BASE}/info`),
@@ -30,6 +34,8 @@ export const api = {
   allow: (client) => request(`${BASE}/allow/${path(client)}`, { method: 'POST' }),
   send: (message) =>
     request(sendUrl, { method: 'POST', headers: JSON_HEADERS, body: JSON.stringify(message) }),
+  act: (action, body) =>
+    request(`${BASE}/app/${path(action)}`, { method: 'POST', headers: JSON_HEADERS, body }),
 };
 
 export const byId = (id) => document.getElementById(id);

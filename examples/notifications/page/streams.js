@@ -1,7 +1,10 @@
 import { api, fromTemplate, plural, streamUrl, textElement } from './lib.js';
 
 export const MAX_STREAMS = 5;
-export const EVENT_NAMES = ['message', 'notification', 'alert', 'chat', 'progress'];
+export const EVENT_NAMES = [
+  'message', 'notification', 'alert', 'chat', 'progress',
+  'new_message', 'rank_update', 'data_update', 'maintenance', 'presence',
+];
 
 const LOG_LENGTH = 100;
 const FAREWELLS = new Map([

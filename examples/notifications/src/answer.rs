@@ -1,8 +1,11 @@
 use bytes::Bytes;
+use example_support::BodyError;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 use serde_json::json;
-use sse_core::{Delivery, HistoryError, NameError, OutcomeError, PublishError};
+use sse_core::{
+    Delivery, HistoryError, MembershipError, NameError, OutcomeError, PublishError, Receipt,
+};
 
 /// What the API answers; each framework makes it a response of its own.
 #[derive(Debug)]
@@ -15,17 +18,7 @@ impl Answer {
     }
 
     fn with_status(status: StatusCode, content: &impl Serialize) -> Self {
-        let (status, body) = match serde_json::to_vec(content) {
-            Ok(body) => (status, body),
-            Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, Vec::new()),
-        };
-        let mut response = Response::new(body.into());
-        *response.status_mut() = status;
-        let content_type = HeaderValue::from_static("application/json; charset=utf-8");
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, content_type);
-        Self(response)
+        Self(example_support::json(status, content))
     }
 }
 
@@ -49,10 +42,12 @@ pub(crate) enum Refusal {
     Field { field: &'static str, reason: String },
     #[error("{0}")]
     BadRequest(String),
-    #[error("the body has more than {0} bytes")]
-    TooLarge(usize),
-    #[error("the Content-Type is not application/json")]
-    NotJson,
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    #[error("{0}")]
+    Unauthorized(&'static str),
+    #[error(transparent)]
+    Membership(#[from] MembershipError),
     #[error(transparent)]
     Publish(PublishError),
     #[error(transparent)]
@@ -75,8 +70,16 @@ impl Refusal {
             Self::Invalid(_) | Self::NotAnObject | Self::Field { .. } => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Body(error) => error.status(),
+            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Membership(error) => match error {
+                MembershipError::Name(_) => StatusCode::BAD_REQUEST,
+                MembershipError::TooManyGroups(_) | MembershipError::GroupFull => {
+                    StatusCode::CONFLICT
+                }
+                MembershipError::Closed => StatusCode::SERVICE_UNAVAILABLE,
+                _ => StatusCode::INTERNAL_SERVER_ERROR,
+            },
             Self::Publish(error) => match error {
                 PublishError::Event(_) | PublishError::Name(_) | PublishError::KeyedPredicate => {
                     StatusCode::UNPROCESSABLE_ENTITY
@@ -92,9 +95,14 @@ impl Refusal {
     pub(crate) fn answer(&self) -> Answer {
         let error = json!({ "error": shortened(self.to_string()) });
         let mut answer = Answer::with_status(self.status(), &error);
-        if let Self::MethodNotAllowed { allow } = self {
-            let allow = HeaderValue::from_static(allow);
-            answer.0.headers_mut().insert(header::ALLOW, allow);
+        let told = match self {
+            Self::MethodNotAllowed { allow } => Some((header::ALLOW, *allow)),
+            Self::Unauthorized(_) => Some((header::WWW_AUTHENTICATE, "Bearer")),
+            _ => None,
+        };
+        if let Some((name, value)) = told {
+            let value = HeaderValue::from_static(value);
+            answer.0.headers_mut().insert(name, value);
         }
         answer
     }
@@ -141,4 +149,14 @@ pub(crate) struct Sent {
     pub(crate) duplicate: bool,
     #[serde(flatten)]
     pub(crate) delivery: Delivery,
+}
+
+impl Sent {
+    pub(crate) async fn of(receipt: &Receipt) -> Result<Self, Refusal> {
+        Ok(Self {
+            position: receipt.position().map(|position| position.to_string()),
+            duplicate: receipt.is_duplicate(),
+            delivery: receipt.outcome().await?,
+        })
+    }
 }

@@ -1,11 +1,11 @@
 //! What the server answers, whatever the framework.
 
-use std::{collections::BTreeMap, fmt::Display, pin::pin};
+use std::{collections::BTreeMap, fmt::Display};
 
-use bytes::{Buf, BufMut};
-use futures_util::{Stream, StreamExt};
-use http::{HeaderMap, header};
-use mime::Mime;
+use bytes::Buf;
+use example_support::read_json;
+use futures_util::Stream;
+use http::HeaderMap;
 use percent_encoding::percent_decode_str;
 use serde::{
     Deserialize, Serialize,
@@ -15,7 +15,7 @@ use sse_core::{Bounds, ClientId, Final, GroupName, Hub, Info, Position, Target};
 
 use crate::{
     answer::{Answer, Refusal},
-    send::SendRequest,
+    send::{BatchRequest, SendRequest},
 };
 
 /// The methods of a stream, as `Allow` tells them.
@@ -45,6 +45,22 @@ pub(crate) fn query<T: DeserializeOwned>(query: Option<&str>) -> Result<T, Refus
         .map_err(|error| Refusal::BadRequest(format!("query: {error}")))
 }
 
+/// The names in what is left of a path, of which the frameworks' own parameters take no empty one, or
+/// leave what they take as it stands there.
+pub(crate) fn names<const N: usize>(tail: &str) -> Result<[String; N], Refusal> {
+    let segments: Vec<_> = tail.split('/').collect();
+    let segments = <[&str; N]>::try_from(segments).map_err(|_| Refusal::NotFound)?;
+    if segments.last() == Some(&"") {
+        return Err(Refusal::NotFound);
+    }
+    let mut names = [const { String::new() }; N];
+    for (name, segment) in names.iter_mut().zip(segments) {
+        let decoded = percent_decode_str(segment).decode_utf8();
+        *name = decoded.map_err(|_| Refusal::NotUtf8("path"))?.into_owned();
+    }
+    Ok(names)
+}
+
 /// The query of `GET /api/v1/sse/stream`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct StreamQuery {
@@ -72,43 +88,41 @@ where
     B: Buf + Send,
     E: Display + Send,
 {
-    if !is_json(headers) {
-        return Err(Refusal::NotJson);
-    }
-    let body = read(body).await?;
-    if !body.trim_ascii_start().starts_with(b"{") {
-        serde_json::from_slice::<IgnoredAny>(&body)?;
-        return Err(Refusal::NotAnObject);
-    }
+    let body = read_object(headers, body).await?;
     let request = serde_json::from_slice::<SendRequest<'_>>(&body)?;
     Ok(Answer::json(&request.send(hub).await?))
 }
 
-/// Whether the `Content-Type` says JSON.
-fn is_json(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE);
-    let mime = content_type.and_then(|value| value.to_str().ok()?.parse::<Mime>().ok());
-    mime.is_some_and(|mime| {
-        mime.type_() == mime::APPLICATION
-            && (mime.subtype() == mime::JSON || mime.suffix() == Some(mime::JSON))
-    })
-}
-
-/// Reads a body to its end, whether its length was said or not.
-async fn read<B, E>(body: impl Stream<Item = Result<B, E>> + Send) -> Result<Vec<u8>, Refusal>
+/// Publishes all that the body of a request says, or nothing.
+pub(crate) async fn batch<B, E>(
+    hub: &Hub,
+    headers: &HeaderMap,
+    body: impl Stream<Item = Result<B, E>> + Send,
+) -> Result<Answer, Refusal>
 where
     B: Buf + Send,
     E: Display + Send,
 {
-    let (mut body, mut read) = (pin!(body), Vec::new());
-    while let Some(piece) = body.next().await {
-        let piece = piece.map_err(|error| Refusal::BadRequest(error.to_string()))?;
-        if read.len() + piece.remaining() > MAX_BODY {
-            return Err(Refusal::TooLarge(MAX_BODY));
-        }
-        read.put(piece);
+    let body = read_object(headers, body).await?;
+    let request = serde_json::from_slice::<BatchRequest<'_>>(&body)?;
+    Ok(Answer::json(&request.send(hub).await?))
+}
+
+/// A body that is an object in JSON; in the words that are easiest to understand if it isn't.
+pub(crate) async fn read_object<B, E>(
+    headers: &HeaderMap,
+    body: impl Stream<Item = Result<B, E>> + Send,
+) -> Result<Vec<u8>, Refusal>
+where
+    B: Buf + Send,
+    E: Display + Send,
+{
+    let body = read_json(headers, body, MAX_BODY).await?;
+    if !body.trim_ascii_start().starts_with(b"{") {
+        serde_json::from_slice::<IgnoredAny>(&body)?;
+        return Err(Refusal::NotAnObject);
     }
-    Ok(read)
+    Ok(body)
 }
 
 #[derive(Debug, Serialize)]

@@ -1,23 +1,19 @@
-use std::{net::IpAddr, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
+use example_support::{Asset, Serving};
 use ipnet::IpNet;
-use sse_core::{BuildError, Drain, Hub, HubConfig, OverClient, TrustedProxies};
+use sse_core::{BuildError, Hub, HubConfig, OverClient, TrustedProxies};
 
-/// How long the last of the streams may take to be read to its end.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+use crate::{auth::Secret, page};
 
 /// A notification server with a page for the three send modes and resuming; everything in memory.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub struct Args {
-    /// The address to listen on.
-    #[arg(long, env = "SSE_LISTEN", default_value = "127.0.0.1")]
-    pub listen: IpAddr,
-
-    /// The port to listen on; 0 for any that is free.
-    #[arg(long, env = "SSE_PORT", default_value_t = 8080)]
-    pub port: u16,
+    /// Where it listens, and how it ends.
+    #[command(flatten)]
+    pub serving: Serving,
 
     /// The web framework that the server is built on.
     #[arg(long, env = "SSE_FRAMEWORK", value_enum, default_value_t = Framework::Poem)]
@@ -61,10 +57,23 @@ pub struct Args {
     )]
     pub trusted_proxies: Vec<IpNet>,
 
-    /// Over how long streams are ended when the server is told to end (by SIGINT or SIGTERM), so
-    /// that clients don't all come back at once.
-    #[arg(long, env = "SSE_DRAIN", default_value = "5s", value_parser = humantime::parse_duration)]
-    pub drain: Duration,
+    /// What tokens are signed with (HS256); without it streams want none. With it a stream wants
+    /// `?token=`, a JWT whose subject is the client.
+    #[arg(
+        long,
+        env = "SSE_AUTH_SECRET",
+        value_name = "SECRET",
+        hide_env_values = true
+    )]
+    pub auth_secret: Option<Secret>,
+
+    /// For how long somebody may have no stream before his friends are told that he is offline.
+    #[arg(long, env = "SSE_GRACE", default_value = "5s", value_parser = humantime::parse_duration)]
+    pub grace: Duration,
+
+    /// A folder of other pages to serve below `/web`, such as `examples/web/dist`.
+    #[arg(long, env = "SSE_PAGES", value_name = "FOLDER")]
+    pub pages: Option<PathBuf>,
 
     /// What to do instead of serving.
     #[command(subcommand)]
@@ -78,6 +87,8 @@ pub enum Framework {
     Poem,
     /// warp, by `sse-warp`.
     Warp,
+    /// axum, by `sse-axum`.
+    Axum,
 }
 
 /// What happens where a client opens a stream too many.
@@ -90,13 +101,36 @@ pub enum Over {
 }
 
 /// What to do instead of serving.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Name the examples and how to run them.
     List,
+    /// Print a token for the streams of a client, signed with `--auth-secret`.
+    Token {
+        /// Whose.
+        client: String,
+        /// How long it lasts.
+        #[arg(long, default_value = "12h", value_parser = humantime::parse_duration)]
+        lasts: Duration,
+    },
 }
 
 impl Args {
+    /// The files of the page, and of those that `pages` has.
+    ///
+    /// # Errors
+    ///
+    /// They can't be read.
+    pub fn files(&self) -> Result<Vec<Asset>, String> {
+        let mut files = page::files();
+        if let Some(folder) = &self.pages {
+            let others = Asset::folder(folder, "/web");
+            let others = others.map_err(|error| format!("{}: {error}", folder.display()))?;
+            files.extend(others);
+        }
+        Ok(files)
+    }
+
     /// The hub with these settings.
     ///
     /// # Errors
@@ -115,16 +149,6 @@ impl Args {
         };
         config.trusted_proxies = TrustedProxies::new(self.trusted_proxies.iter().copied());
         Hub::builder().config(config).build()
-    }
-
-    /// How the hub comes to its end.
-    #[must_use]
-    pub fn drain(&self) -> Drain {
-        Drain {
-            over: self.drain,
-            deadline: self.drain.saturating_add(LAST_WORDS),
-            ..Drain::default()
-        }
     }
 }
 

@@ -5,18 +5,25 @@
 
 #![forbid(unsafe_code)]
 
+mod actions;
 mod answer;
 mod api;
+mod app;
 mod args;
-mod interrupts;
+mod auth;
+mod axum_app;
+mod follows;
+mod friends;
 mod page;
 mod poem_app;
 mod send;
 mod serve;
 mod warp_app;
 
+pub use app::App;
 pub use args::{Args, Command, Framework, Over};
-pub use interrupts::Interrupts;
+pub use auth::Secret;
+pub use axum_app::app as axum_app;
 pub use poem_app::app as poem_app;
 pub use serve::serve_until;
 pub use warp_app::app as warp_app;

@@ -1,3 +1,4 @@
+use example_support::Asset;
 use poem::{
     Body, Endpoint, EndpointExt, IntoResponse, Request, Response, Route, RouteMethod,
     error::{MethodNotAllowedError, NotFoundError, ParsePathError, ResponseError},
@@ -6,17 +7,17 @@ use poem::{
     post,
     web::{Data, Path},
 };
-use sse_core::Hub;
 use sse_poem::{Sse, SseResponse};
 
 use crate::{
+    actions,
     answer::{Answer, Refusal},
     api::{self, ACTION_METHODS, READ_METHODS, STREAM_METHODS, StreamQuery},
-    page::ASSETS,
+    app::App,
 };
 
-/// The server on poem: the page, the streams and the API, over `hub`.
-pub fn app(hub: Hub) -> impl Endpoint {
+/// The server on poem: the files of pages, the streams and the API, over `app`.
+pub fn app(app: App, files: Vec<Asset>) -> impl Endpoint {
     let streams = |route: RouteMethod| allow(STREAM_METHODS, route);
     let api = Route::new()
         .at("/stream", streams(get(stream).post(stream).head(stream)))
@@ -25,6 +26,8 @@ pub fn app(hub: Hub) -> impl Endpoint {
             streams(get(stream_of).post(stream_of).head(stream_of)),
         )
         .at("/send", allow(ACTION_METHODS, post(send)))
+        .at("/batch", allow(ACTION_METHODS, post(batch)))
+        .at("/app/:action", allow(ACTION_METHODS, post(act)))
         .at(
             "/disconnect/:group/:id",
             allow(ACTION_METHODS, post(disconnect)),
@@ -33,13 +36,14 @@ pub fn app(hub: Hub) -> impl Endpoint {
         .at("/info", allow(READ_METHODS, get(info)))
         .at("/groups", allow(READ_METHODS, get(list_groups)))
         .at("/groups/:group", allow(READ_METHODS, get(list_group)));
-    ASSETS
+    files
         .into_iter()
-        .fold(Route::new().nest("/api/v1/sse", api), |route, asset| {
-            let page = get(poem::endpoint::make_sync(move |_| asset.answer()));
-            route.at(asset.path, allow(READ_METHODS, page))
+        .fold(Route::new().nest("/api/v1/sse", api), |route, file| {
+            let path = file.path().to_owned();
+            let file = get(poem::endpoint::make_sync(move |_| Answer(file.response())));
+            route.at(path, allow(READ_METHODS, file))
         })
-        .data(hub)
+        .data(app)
         .before(|request: Request| async move {
             api::check_query(request.uri().query())?;
             Ok(request)
@@ -73,54 +77,72 @@ impl ResponseError for Refusal {
 }
 
 #[handler]
-async fn stream(sse: Sse, uri: &Uri, Data(hub): Data<&Hub>) -> Result<SseResponse, Refusal> {
+async fn stream(sse: Sse, uri: &Uri, Data(app): Data<&App>) -> Result<SseResponse, Refusal> {
     let (group, id) = api::query::<StreamQuery>(uri.query())?.names()?;
-    Ok(sse.client(id).group(group).open(hub).await)
+    app.open(|id| sse.client(id), [&group, &id], uri.query())
+        .await
 }
 
 #[handler]
 async fn stream_of(
     sse: Sse,
     Path((group, id)): Path<(String, String)>,
-    Data(hub): Data<&Hub>,
-) -> SseResponse {
-    sse.client(id).group(group).open(hub).await
+    uri: &Uri,
+    Data(app): Data<&App>,
+) -> Result<SseResponse, Refusal> {
+    app.open(|id| sse.client(id), [&group, &id], uri.query())
+        .await
 }
 
 #[handler]
-async fn send(headers: &HeaderMap, body: Body, Data(hub): Data<&Hub>) -> Result<Answer, Refusal> {
-    api::send(hub, headers, body.into_bytes_stream()).await
+async fn act(
+    Path(action): Path<String>,
+    headers: &HeaderMap,
+    body: Body,
+    Data(app): Data<&App>,
+) -> Result<Answer, Refusal> {
+    actions::act(app, &action, headers, body.into_bytes_stream()).await
+}
+
+#[handler]
+async fn batch(headers: &HeaderMap, body: Body, Data(app): Data<&App>) -> Result<Answer, Refusal> {
+    api::batch(&app.hub, headers, body.into_bytes_stream()).await
+}
+
+#[handler]
+async fn send(headers: &HeaderMap, body: Body, Data(app): Data<&App>) -> Result<Answer, Refusal> {
+    api::send(&app.hub, headers, body.into_bytes_stream()).await
 }
 
 #[handler]
 fn disconnect(
     Path((group, id)): Path<(String, String)>,
     uri: &Uri,
-    Data(hub): Data<&Hub>,
+    Data(app): Data<&App>,
 ) -> Result<Answer, Refusal> {
-    api::disconnect(hub, &group, &id, &api::query(uri.query())?)
+    api::disconnect(&app.hub, &group, &id, &api::query(uri.query())?)
 }
 
 #[handler]
-fn allow_client(Path(id): Path<String>, Data(hub): Data<&Hub>) -> Result<Answer, Refusal> {
-    api::allow(hub, &id)
+fn allow_client(Path(id): Path<String>, Data(app): Data<&App>) -> Result<Answer, Refusal> {
+    api::allow(&app.hub, &id)
 }
 
 #[handler]
-async fn info(Data(hub): Data<&Hub>) -> Result<Answer, Refusal> {
-    api::info(hub).await
+async fn info(Data(app): Data<&App>) -> Result<Answer, Refusal> {
+    api::info(&app.hub).await
 }
 
 #[handler]
-fn list_groups(uri: &Uri, Data(hub): Data<&Hub>) -> Result<Answer, Refusal> {
-    Ok(api::groups(hub, &api::query(uri.query())?))
+fn list_groups(uri: &Uri, Data(app): Data<&App>) -> Result<Answer, Refusal> {
+    Ok(api::groups(&app.hub, &api::query(uri.query())?))
 }
 
 #[handler]
 fn list_group(
     Path(group): Path<String>,
     uri: &Uri,
-    Data(hub): Data<&Hub>,
+    Data(app): Data<&App>,
 ) -> Result<Answer, Refusal> {
-    api::group(hub, &group, &api::query(uri.query())?)
+    api::group(&app.hub, &group, &api::query(uri.query())?)
 }

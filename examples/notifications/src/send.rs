@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sse_core::{
     ClientId, ConflationKey, ConnectionId, Event, EventBuilder, EventError, EventId, EventName,
@@ -24,20 +24,75 @@ pub(crate) struct SendRequest<'a> {
     #[serde(default)]
     transient: bool,
     conflate: Option<String>,
+    #[serde(default)]
+    if_connected: bool,
     #[serde(borrow)]
     data: &'a RawValue,
 }
 
+/// The body of `POST /api/v1/sse/batch`: several sends, of which all are published or none.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BatchRequest<'a> {
+    #[serde(borrow)]
+    sends: Vec<SendRequest<'a>>,
+}
+
+/// What became of a send.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Done {
+    Sent(Sent),
+    /// It was for those who are connected, and nobody is.
+    Left {
+        sent: bool,
+    },
+}
+
+/// How many sends a batch may have: a small part of those of which the hub remembers what became of them.
+const MOST_SENDS: usize = 100;
+
+impl BatchRequest<'_> {
+    /// Publishes them together, and tells what became of each.
+    pub(crate) async fn send(self, hub: &Hub) -> Result<Vec<Done>, Refusal> {
+        if self.sends.len() > MOST_SENDS {
+            return Err(Refusal::field("sends", format!("more than {MOST_SENDS}")));
+        }
+        let mut done = Vec::new();
+        let mut publications = Vec::new();
+        for send in &self.sends {
+            let publication = send.publication(hub)?;
+            done.push(publication.is_none());
+            publications.extend(publication);
+        }
+        let mut receipts = hub.publish_many(publications).await?.into_iter();
+        let mut answers = Vec::new();
+        for left in done {
+            let receipt = if left { None } else { receipts.next() };
+            answers.push(match receipt {
+                Some(receipt) => Done::Sent(Sent::of(&receipt).await?),
+                None => Done::Left { sent: false },
+            });
+        }
+        Ok(answers)
+    }
+}
+
 impl SendRequest<'_> {
     /// Publishes it and tells what became of it.
-    pub(crate) async fn send(self, hub: &Hub) -> Result<Sent, Refusal> {
-        let (target, event) = (self.target(hub)?, self.event()?);
+    pub(crate) async fn send(self, hub: &Hub) -> Result<Done, Refusal> {
+        let Some((target, event)) = self.publication(hub)? else {
+            return Ok(Done::Left { sent: false });
+        };
         let receipt = hub.publish(target, event).await?;
-        Ok(Sent {
-            position: receipt.position().map(|position| position.to_string()),
-            duplicate: receipt.is_duplicate(),
-            delivery: receipt.outcome().await?,
-        })
+        Ok(Done::Sent(Sent::of(&receipt).await?))
+    }
+
+    /// What is published, and for whom; none where it is for those who are connected, and nobody is.
+    fn publication(&self, hub: &Hub) -> Result<Option<(Target, Event)>, Refusal> {
+        let (target, event) = (self.target(hub)?, self.event()?);
+        let is_left = self.if_connected && !hub.has_connections(&target);
+        Ok((!is_left).then_some((target, event)))
     }
 
     fn target(&self, hub: &Hub) -> Result<Target, Refusal> {

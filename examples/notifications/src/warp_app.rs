@@ -1,94 +1,130 @@
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Arc};
 
-use percent_encoding::percent_decode_str;
+use example_support::Asset;
 use serde::de::DeserializeOwned;
-use sse_core::Hub;
 use sse_warp::{Sse, SseResponse, sse};
 use warp::{
     Filter, Rejection, Reply,
-    http::Method,
+    http::{HeaderMap, Method},
     path::{FullPath, Tail},
     reject::Reject,
     reply::Response,
 };
 
 use crate::{
+    actions,
     answer::{Answer, Refusal},
     api::{self, ACTION_METHODS, READ_METHODS, STREAM_METHODS, StreamQuery},
-    page::{ASSETS, Asset},
+    app::App,
 };
 
-/// The server on warp: the page, the streams and the API, over `hub`.
-pub fn app(hub: Hub) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone {
-    let hub = warp::any().map(move || hub.clone());
-    let streams = allow(STREAM_METHODS).and(sse()).and(hub.clone());
-    let post = allow(ACTION_METHODS).and(hub.clone());
-    let get = allow(READ_METHODS).and(hub);
+/// The server on warp: the files of pages, the streams and the API, over `app`.
+pub fn app(
+    app: App,
+    files: Vec<Asset>,
+) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone {
+    let app = warp::any().map(move || app.clone());
+    let streams = allow(STREAM_METHODS).and(sse()).and(app.clone());
+    let post = allow(ACTION_METHODS).and(app.clone());
+    let posted = post
+        .clone()
+        .and(warp::header::headers_cloned())
+        .and(warp::body::stream());
+    let get = allow(READ_METHODS).and(app);
 
     let stream = warp::path!("stream")
         .and(streams.clone())
-        .and(query())
+        .and(raw_query())
         .then(stream);
     let stream_of = warp::path!("stream" / ..)
         .and(names())
         .and(streams)
+        .and(raw_query())
         .then(stream_of);
-    let send = warp::path!("send")
-        .and(post.clone())
-        .and(warp::header::headers_cloned())
-        .and(warp::body::stream())
-        .then(|hub, headers, body| async move { api::send(&hub, &headers, body).await });
+    let send =
+        warp::path!("send").and(posted.clone()).then(
+            |app: App, headers: HeaderMap, body| async move {
+                api::send(&app.hub, &headers, body).await
+            },
+        );
+    let batch =
+        warp::path!("batch").and(posted.clone()).then(
+            |app: App, headers: HeaderMap, body| async move {
+                api::batch(&app.hub, &headers, body).await
+            },
+        );
+    let act = warp::path!("app" / ..).and(names()).and(posted).then(
+        |[action]: [String; 1], app: App, headers: HeaderMap, body| async move {
+            actions::act(&app, &action, &headers, body).await
+        },
+    );
     let disconnect = warp::path!("disconnect" / ..)
         .and(names())
         .and(post.clone())
         .and(query())
-        .map(|[group, id]: [String; 2], hub, query| api::disconnect(&hub, &group, &id, &query));
+        .map(|[group, id]: [String; 2], app: App, query| {
+            api::disconnect(&app.hub, &group, &id, &query)
+        });
     let allow_client = warp::path!("allow" / ..)
         .and(names())
         .and(post)
-        .map(|[id]: [String; 1], hub| api::allow(&hub, &id));
+        .map(|[id]: [String; 1], app: App| api::allow(&app.hub, &id));
     let info = warp::path!("info")
         .and(get.clone())
-        .then(|hub| async move { api::info(&hub).await });
+        .then(|app: App| async move { api::info(&app.hub).await });
     let groups = warp::path!("groups")
         .and(get.clone())
         .and(query())
-        .map(|hub, page| api::groups(&hub, &page));
+        .map(|app: App, page| api::groups(&app.hub, &page));
     let group = warp::path!("groups" / ..)
         .and(names())
         .and(get)
         .and(query())
-        .map(|[group]: [String; 1], hub, page| api::group(&hub, &group, &page));
+        .map(|[group]: [String; 1], app: App, page| api::group(&app.hub, &group, &page));
 
     let api = stream
         .or(stream_of)
         .or(send)
+        .or(batch)
+        .or(act)
         .or(disconnect)
         .or(allow_client);
     let api = api.or(info).or(groups).or(group);
     checked()
-        .and(warp::path!("api" / "v1" / "sse" / ..).and(api).or(page()))
+        .and(
+            warp::path!("api" / "v1" / "sse" / ..)
+                .and(api)
+                .or(file(files)),
+        )
         .recover(refused)
 }
 
-async fn stream(sse: Sse, hub: Hub, query: StreamQuery) -> Result<SseResponse, Refusal> {
-    let (group, id) = query.names()?;
-    Ok(sse.client(id).group(group).open(&hub).await)
+async fn stream(sse: Sse, app: App, query: Option<String>) -> Result<SseResponse, Refusal> {
+    let (group, id) = api::query::<StreamQuery>(query.as_deref())?.names()?;
+    let query = query.as_deref();
+    app.open(|id| sse.client(id), [&group, &id], query).await
 }
 
-async fn stream_of([group, id]: [String; 2], sse: Sse, hub: Hub) -> SseResponse {
-    sse.client(id).group(group).open(&hub).await
+async fn stream_of(
+    [group, id]: [String; 2],
+    sse: Sse,
+    app: App,
+    query: Option<String>,
+) -> Result<SseResponse, Refusal> {
+    let query = query.as_deref();
+    app.open(|id| sse.client(id), [&group, &id], query).await
 }
 
-/// The file of the page that the path names.
-fn page() -> impl Filter<Extract = (Answer,), Error = Rejection> + Copy {
+/// The file that the path names.
+fn file(files: Vec<Asset>) -> impl Filter<Extract = (Answer,), Error = Rejection> + Clone {
+    let files: Arc<[Asset]> = files.into();
     warp::path::full()
-        .and_then(|path: FullPath| async move {
-            let asset = ASSETS.iter().find(|asset| asset.path == path.as_str());
-            asset.ok_or_else(warp::reject::not_found)
+        .and_then(move |path: FullPath| {
+            let file = files.iter().find(|file| file.path() == path.as_str());
+            std::future::ready(file.cloned().ok_or_else(warp::reject::not_found))
         })
         .and(allow(READ_METHODS))
-        .map(|asset: &Asset| asset.answer())
+        .map(|file: Asset| Answer(file.response()))
 }
 
 /// Lets a request of one of these methods through. As a rejection of its own it tells them.
@@ -104,19 +140,13 @@ fn allow(allow: &'static str) -> impl Filter<Extract = (), Error = Rejection> + 
         .untuple_one()
 }
 
-/// The names in the rest of the path: `warp::path::param` takes no empty one, and decodes none.
+/// The names in the rest of the path; a path that has others of them is another's.
 fn names<const N: usize>() -> impl Filter<Extract = ([String; N],), Error = Rejection> + Copy {
     warp::path::tail().and_then(|tail: Tail| async move {
-        let segments: Vec<_> = tail.as_str().split('/').collect();
-        let Ok(segments) = <[&str; N]>::try_from(segments) else {
-            return Err(warp::reject::not_found());
-        };
-        let mut names = [const { String::new() }; N];
-        for (name, segment) in names.iter_mut().zip(segments) {
-            let decoded = percent_decode_str(segment).decode_utf8();
-            *name = decoded.map_err(|_| Refusal::NotUtf8("path"))?.into_owned();
-        }
-        Ok(names)
+        api::names(tail.as_str()).map_err(|refusal| match refusal {
+            Refusal::NotFound => warp::reject::not_found(),
+            refusal => refusal.into(),
+        })
     })
 }
 
@@ -132,14 +162,15 @@ fn raw_query() -> impl Filter<Extract = (Option<String>,), Error = Infallible> +
     query.or(warp::any().map(|| None)).unify()
 }
 
-/// Rejects what no route may take: a query that isn't UTF-8, and a path with a slash at its end,
-/// which warp would overlook.
+/// Rejects what no route may take: a query that isn't UTF-8, and a path of the API with a slash at its
+/// end, which warp would overlook.
 fn checked() -> impl Filter<Extract = (), Error = Rejection> + Copy {
     raw_query()
         .and(warp::path::full())
         .and_then(|query: Option<String>, path: FullPath| async move {
             api::check_query(query.as_deref())?;
-            if path.as_str().len() > 1 && path.as_str().ends_with('/') {
+            let is_of_api = path.as_str().starts_with("/api/");
+            if is_of_api && path.as_str().ends_with('/') {
                 return Err(warp::reject::not_found());
             }
             Ok(())

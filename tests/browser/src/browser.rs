@@ -154,6 +154,19 @@ impl Browser {
         returned.unwrap_or_else(|error| panic!("{script}: {error}"))
     }
 
+    /// Waits until the script's value is true.
+    ///
+    /// # Panics
+    ///
+    /// It fails, or never is.
+    pub async fn until(&self, script: &str) {
+        let script = format!("return {script}");
+        let is_true = timeout(PATIENCE, async {
+            while self.script(&script).await != true {}
+        });
+        assert!(is_true.await.is_ok(), "never: {script}");
+    }
+
     /// Leaves a picture of the page at `path`, for people to look at.
     ///
     /// # Panics

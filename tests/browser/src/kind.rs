@@ -52,6 +52,8 @@ impl BrowserKind {
 fn chromium() -> Value {
     json!({
         "browserName": "chrome",
+        // The examples make their certificates themselves.
+        "acceptInsecureCerts": true,
         "goog:chromeOptions": {
             "binary": "/usr/bin/chromium",
             "args": [

@@ -41,7 +41,7 @@ impl Watched {
         Self { server, watcher }
     }
 
-    const fn addr(&self) -> SocketAddr {
+    fn addr(&self) -> SocketAddr {
         self.server.addr
     }
 

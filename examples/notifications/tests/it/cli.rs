@@ -74,13 +74,19 @@ async fn list_names_every_example() {
     let listed: BTreeSet<_> = stdout.lines().filter_map(|l| l.split(' ').next()).collect();
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let there = fs::read_dir(examples).unwrap().map(|entry| entry.unwrap());
-    let there = there.filter(|entry| entry.path().join("Cargo.toml").exists());
+    let is_one = |file: &str, path: &Path| path.join(file).exists();
+    let there = there.filter(|entry| {
+        let path = entry.path();
+        is_one("Cargo.toml", &path) || is_one("package.json", &path)
+    });
+    // What they share is none.
+    let there = there.filter(|entry| entry.file_name() != "support");
     let there: Vec<_> = there
         .map(|entry| entry.file_name().into_string().unwrap())
         .collect();
     assert_eq!(listed, there.iter().map(String::as_str).collect());
     assert!(
-        stdout.starts_with("notifications      cargo run    "),
+        stdout.starts_with("notifications      cargo run     "),
         "{stdout}"
     );
     let on_warp = "\nnotifications      cargo run -- --framework warp    ";
@@ -106,8 +112,8 @@ async fn the_environment_sets_what_no_argument_does() {
 
     let on_warp = [("SSE_FRAMEWORK", "warp")];
     assert!(says(&["--port", "0"], &on_warp).await.starts_with(local));
-    let line = "error: invalid value 'axum' for '--framework <FRAMEWORK>'";
-    refuses(&[], &[("SSE_FRAMEWORK", "axum")], line).await;
+    let line = "error: invalid value 'rocket' for '--framework <FRAMEWORK>'";
+    refuses(&[], &[("SSE_FRAMEWORK", "rocket")], line).await;
     let heartbeat = [("SSE_HEARTBEAT", "0s")];
     fails(&[], &heartbeat, "heartbeat must not be zero").await;
     let reap_after = [("SSE_REAP_AFTER", "0s")];

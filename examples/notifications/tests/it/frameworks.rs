@@ -13,11 +13,12 @@ impl Framework {
     }
 }
 
-/// Makes each case a test on each framework: `poem::case` and `warp::case`.
+/// Makes each case a test on each framework: `poem::case`, `warp::case` and `axum::case`.
 macro_rules! on_each_framework {
     ($($case:ident,)*) => {
         on_each_framework! { poem: $($case)* }
         on_each_framework! { warp: $($case)* }
+        on_each_framework! { axum: $($case)* }
     };
     ($framework:ident: $($case:ident)*) => {
         mod $framework {

@@ -5,9 +5,11 @@ mod frameworks;
 
 mod api;
 mod api_refusals;
+mod app;
 mod cli;
 mod drain;
 mod hostile;
 mod page;
 mod same_bytes;
 mod support;
+mod web;

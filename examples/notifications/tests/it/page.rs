@@ -14,6 +14,7 @@ on_each_framework! {
     a_disconnected_stream_comes_back_by_itself,
     a_stream_that_is_cut_gets_what_it_missed,
     what_is_missing_is_shown,
+    what_an_application_does_is_shown,
 }
 
 /// Runs `test` on a new server's page in Chromium, with no stream yet.
@@ -262,4 +263,43 @@ async fn last_event_id(browser: &Browser) -> String {
 async fn connections(browser: &Browser) -> Vec<String> {
     let css = format!(r#"{} .entry[data-event="connected"]"#, card("ada"));
     browser.texts(&css).await
+}
+
+async fn what_an_application_does_is_shown(on: Framework) {
+    run(on, async |browser| {
+        connect(browser, "ada", "admins").await;
+        for (action, event) in [
+            ("notify", "notification"),
+            ("message", "new_message"),
+            ("progress", "progress"),
+            ("alert", "alert"),
+            ("maintenance", "maintenance"),
+        ] {
+            let select = format!("#app-action option:nth-child({})", position(action));
+            browser.click(&select).await;
+            browser.click("#app-button").await;
+            let entry = format!("{} .entry[data-event='{event}']", card("ada"));
+            browser.find(&entry).await;
+        }
+        browser.fill("#app-body", "{").await;
+        browser.click("#app-button").await;
+        browser.find("#app-result[data-ok='false']").await;
+        picture(browser, "page-application", on).await;
+    })
+    .await;
+}
+
+/// Where an action stands in the page's list, from 1 on.
+fn position(action: &str) -> usize {
+    const ACTIONS: [&str; 8] = [
+        "notify",
+        "message",
+        "progress",
+        "follow",
+        "unfollow",
+        "update",
+        "maintenance",
+        "alert",
+    ];
+    1 + ACTIONS.iter().position(|it| *it == action).unwrap()
 }

@@ -148,20 +148,22 @@ data: {"connection_id":*,"client_id":"ada","groups":["g"],"resume":"fresh","time
             .all(|body| body.last().unwrap() == "id: ~*.13\ndata: the end\n\n")
     );
 
-    let (also_answers, also_bodies) = sent_and_received("warp").await;
-    assert_eq!(answers, also_answers);
-    for (body, also_body) in bodies.iter().zip(&also_bodies) {
-        for (event, also_event) in body.iter().zip(also_body) {
-            assert_eq!(event, also_event);
+    for framework in ["warp", "axum"] {
+        let (also_answers, also_bodies) = sent_and_received(framework).await;
+        assert_eq!(answers, also_answers, "{framework}");
+        for (body, also_body) in bodies.iter().zip(&also_bodies) {
+            for (event, also_event) in body.iter().zip(also_body) {
+                assert_eq!(event, also_event, "{framework}");
+            }
         }
+        assert_eq!(bodies, also_bodies, "{framework}");
     }
-    assert_eq!(bodies, also_bodies);
 }
 
 #[tokio::test]
 async fn a_heartbeat_is_the_same_bytes() {
     let mut received = Vec::new();
-    for framework in ["poem", "warp"] {
+    for framework in ["poem", "warp", "axum"] {
         let server = start(framework, &["--heartbeat", "500ms"]).await;
         let call = StreamClient::open(server.addr, &format!("{STREAM}/g/ada"));
         let mut ada = call.keep_body().await;
@@ -177,6 +179,7 @@ data: {"type":"periodic","timestamp":*,"time":*,"connection_id":*,"client_id":"a
 "#;
     assert_eq!(received[0][1], heartbeat);
     assert_eq!(received[0], received[1]);
+    assert_eq!(received[0], received[2]);
 }
 
 /// What isn't a stream: its status, its headers but for the date, and its body but for an epoch.
@@ -198,7 +201,7 @@ async fn answer(server: &Server, (method, path, body): (&str, &str, &str)) -> Re
 #[tokio::test]
 async fn the_same_requests_have_the_same_answers_head_and_all() {
     let poem = start("poem", &[]).await;
-    let warp = start("warp", &[]).await;
+    let others = [start("warp", &[]).await, start("axum", &[]).await];
     for call in [
         ("GET", "/", ""),
         ("GET", "/?x=1", ""),
@@ -227,6 +230,8 @@ async fn the_same_requests_have_the_same_answers_head_and_all() {
     ] {
         let (method, path, _) = call;
         let expected = answer(&poem, call).await;
-        assert_eq!(answer(&warp, call).await, expected, "{method} {path}");
+        for other in &others {
+            assert_eq!(answer(other, call).await, expected, "{method} {path}");
+        }
     }
 }
