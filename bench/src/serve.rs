@@ -45,6 +45,7 @@ pub(crate) struct Args {
 enum Framework {
     Poem,
     Warp,
+    Axum,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -94,6 +95,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
                     (Framework::Poem, Loop::Plain) => ours::poem_on_its_own(addr, hub).await,
                     (Framework::Warp, Loop::Own) => ours::warp_on_own_loop(addr, hub).await,
                     (Framework::Warp, Loop::Plain) => ours::warp_on_its_own(addr, hub).await,
+                    (Framework::Axum, Loop::Own) => ours::axum_on_own_loop(addr, hub).await,
+                    (Framework::Axum, Loop::Plain) => ours::axum_on_its_own(addr, hub).await,
                 }
             }
             (None, None, _) => Err("--framework or --baseline".into()),

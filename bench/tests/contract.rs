@@ -56,7 +56,7 @@ const BASELINES: [&[&str]; 4] = [
 
 fn ours() -> Vec<Vec<&'static str>> {
     let mut all = Vec::new();
-    for framework in ["poem", "warp"] {
+    for framework in ["poem", "warp", "axum"] {
         for serve_loop in ["own", "plain"] {
             for history in ["on", "off"] {
                 let args = ["--framework", framework, "--loop", serve_loop];
@@ -88,7 +88,7 @@ fn ours_know_groups_and_clients() {
 
 #[test]
 fn who_comes_back_gets_what_was_missed() {
-    for framework in ["poem", "warp"] {
+    for framework in ["poem", "warp", "axum"] {
         let server = Server::start(&["--framework", framework]);
         let deliveries = server.load(&["--events", "40", "--resume"]);
         assert_eq!(deliveries, 50 * 40, "{framework}");
@@ -114,7 +114,7 @@ fn a_delivery_is_one_write_and_those_that_wait_together_share_one() {
 
 #[test]
 fn many_streams_share_a_connection() {
-    for framework in ["poem", "warp"] {
+    for framework in ["poem", "warp", "axum"] {
         let server = Server::start(&["--framework", framework]);
         // So that it listens.
         server.load(&["--events", "1"]);

@@ -2,6 +2,7 @@
 
 use std::{error::Error, net::SocketAddr};
 
+use axum::extract::State;
 use poem::{
     Endpoint, EndpointExt, Route, get, handler,
     http::StatusCode,
@@ -106,6 +107,34 @@ fn warp_app(
     events.or(publish)
 }
 
+async fn axum_events(
+    State(hub): State<Hub>,
+    axum::extract::Query(names): axum::extract::Query<Names>,
+    sse: sse_axum::Sse,
+) -> sse_axum::SseResponse {
+    let stream = sse.client(names.client.as_deref().unwrap_or("anyone"));
+    let stream = names
+        .group
+        .into_iter()
+        .fold(stream, sse_axum::SseClient::group);
+    stream.open(&hub).await
+}
+
+async fn axum_publish(
+    State(hub): State<Hub>,
+    axum::extract::Query(to): axum::extract::Query<Names>,
+    data: String,
+) -> StatusCode {
+    publish(&hub, to, data).await
+}
+
+fn axum_app(hub: Hub) -> axum::Router {
+    axum::Router::new()
+        .route("/events", axum::routing::get(axum_events))
+        .route("/publish", axum::routing::post(axum_publish))
+        .with_state(hub)
+}
+
 pub(super) async fn poem_on_own_loop(addr: SocketAddr, hub: Hub) -> Result<(), Box<dyn Error>> {
     let never = Server::bind(addr)?
         .serve(sse_poem::service(poem_app(hub)))
@@ -130,4 +159,15 @@ pub(super) async fn warp_on_its_own(addr: SocketAddr, hub: Hub) -> Result<(), Bo
     let server = warp::serve(warp_app(hub)).incoming(sse_net::listen(addr)?);
     server.run().await;
     Ok(())
+}
+
+pub(super) async fn axum_on_own_loop(addr: SocketAddr, hub: Hub) -> Result<(), Box<dyn Error>> {
+    let never = Server::bind(addr)?
+        .serve(sse_axum::service(axum_app(hub)))
+        .await;
+    match never {}
+}
+
+pub(super) async fn axum_on_its_own(addr: SocketAddr, hub: Hub) -> Result<(), Box<dyn Error>> {
+    Ok(axum::serve(sse_net::listen(addr)?, axum_app(hub)).await?)
 }
