@@ -51,12 +51,12 @@ impl Scenario {
         )
     }
 
-    /// Fewer connections, where there are many.
+    /// Fewer connections, where there are many, and fewer events.
     pub(super) fn quick(&self) -> Self {
         let few = |count: usize| if count > 1_000 { count / 5 } else { count };
         Self {
             connections: few(self.connections),
-            events: self.events.div_ceil(2),
+            events: self.events.div_ceil(5),
             ..*self
         }
     }
