@@ -81,14 +81,17 @@ export class SharedKeeper implements Keeper {
   #stand(options: LockOptions): void {
     let stolen = false;
     const lead = () => this.#lead(() => stolen);
-    navigator.locks.request(this.#lock, options, lead).catch(() => {
+    navigator.locks.request(this.#lock, options, lead).catch((error: unknown) => {
       if (this.#leave.signal.aborted) return;
-      if (this.#engine) {
+      stolen = true;
+      // It tells nobody: whoever took the lock has a stream.
+      const engine = this.#engine;
+      this.#engine = undefined;
+      engine?.close("application");
+      if (error instanceof DOMException && error.name === "AbortError") {
         // Another took it, for this one said nothing: it follows from now on.
-        stolen = true;
-        this.#engine.close("application");
-        this.#engine = undefined;
         this.#stand({ signal: this.#leave.signal });
+        this.#watch();
       } else {
         // There are no locks here: each has a stream of its own.
         void this.#lead(() => this.#leave.signal.aborted);

@@ -156,13 +156,9 @@ impl Hub {
             .collect()
     }
 
-    /// Whether there is any such connection on this node. Without a look at each only where everybody is
-    /// meant.
+    /// Whether there is any such connection on this node. It looks at each.
     #[must_use]
     pub fn has_connections(&self, target: &Target) -> bool {
-        if *target == Target::everybody() {
-            return self.core().registry.stats().connections > 0;
-        }
         let mut has = false;
         self.core().visit_active(target, &mut |_, _| has = true);
         has

@@ -160,7 +160,10 @@ async fn a_task_that_feeds_a_stream_ends_with_it() {
     let feed = tokio::spawn(feed);
     settle().await;
     assert_eq!(Arc::strong_count(&fed), 2);
+    assert!(hub.has_connections(&Target::everybody()));
     drop(ada);
+    // At once, though the registry learns of it later.
+    assert!(!hub.has_connections(&Target::everybody()));
     assert_eq!(soon(feed).await.unwrap(), None);
     assert_eq!(Arc::strong_count(&fed), 1, "what it did is dropped");
     let begun = handle.while_open(async { panic!("it has ended") });
