@@ -24,6 +24,7 @@ mod publish;
 mod pulse;
 mod refusal;
 mod relief;
+mod revoke;
 mod roster;
 mod section;
 mod switch;

@@ -157,6 +157,8 @@ pub enum CloseReason {
     Final,
     /// Its lifetime is over; an EventSource will come back.
     Expired,
+    /// What it was permitted by was taken back, or has run out.
+    Revoked,
     /// The hub was shut down; an EventSource will come back.
     Draining,
     /// The hub is gone.
@@ -164,7 +166,7 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::ClientGone,
         Self::Disconnected,
         Self::Overflow,
@@ -175,11 +177,12 @@ impl CloseReason {
         Self::Replaced,
         Self::Final,
         Self::Expired,
+        Self::Revoked,
         Self::Draining,
         Self::HubClosed,
     ];
 
-    /// Whether what still waits is thrown away rather than delivered: nobody would read it.
+    /// Whether what still waits is thrown away rather than delivered: nobody would read it, or is to.
     #[must_use]
     pub const fn discards(self) -> bool {
         match self {
@@ -190,9 +193,12 @@ impl CloseReason {
             | Self::Expired
             | Self::Draining
             | Self::HubClosed => false,
-            Self::ClientGone | Self::Overflow | Self::Stalled | Self::Unread | Self::SinkFailed => {
-                true
-            }
+            Self::ClientGone
+            | Self::Overflow
+            | Self::Stalled
+            | Self::Unread
+            | Self::SinkFailed
+            | Self::Revoked => true,
         }
     }
 
@@ -210,6 +216,7 @@ impl CloseReason {
             Self::Replaced => "replaced",
             Self::Final => "final",
             Self::Expired => "expired",
+            Self::Revoked => "revoked",
             Self::Draining => "draining",
             Self::HubClosed => "hub-closed",
         }

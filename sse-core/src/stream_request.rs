@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::{
     ClientId, GroupName, Hub, LastEventId, Latest, NameError, StreamBody, StreamError, Subscribe,
-    Subscription, remote_addr::Told,
+    SubscribeError, Subscription, remote_addr::Told,
 };
 
 /// The header by which a client says what it saw last (WHATWG HTML, 9.2.4).
@@ -177,6 +177,11 @@ impl<R> ClientRequest<R> {
         self.set(|subscribe| subscribe.lifetime(time))
     }
 
+    /// Takes the stream back after so much time, as when a token expires. See [`Subscribe::valid_for`].
+    pub fn valid_for(self, time: impl Into<Option<Duration>>) -> Self {
+        self.set(|subscribe| subscribe.valid_for(time))
+    }
+
     /// Replays some of the latest events to a client that says nothing of what it saw last; nothing
     /// by default. See [`Subscribe::latest`].
     pub fn latest(self, wanted: Latest) -> Self {
@@ -205,6 +210,20 @@ impl<R: StreamReply> ClientRequest<R> {
             Err(error) => error.to_response(),
         };
         response.into()
+    }
+
+    /// Answers that the stream isn't taken now and may be later, because something that the application
+    /// needs to judge it isn't there, such as the store of its sessions: as a limit of the hub's is told
+    /// (see [`open`](Self::open)), with the reason `unavailable`. An `EventSource` comes back by itself,
+    /// where it gives up for good at a status.
+    pub fn refuse(self, hub: &Hub) -> R {
+        let refusal = hub.refuse().map_err(SubscribeError::Random);
+        let error = StreamError::from(refusal.map_or_else(|error| error, SubscribeError::Refused));
+        let error = match self.asked.head_only {
+            true => StreamError::HeadOnly,
+            false => error.for_client(self.asked.wants_events),
+        };
+        error.to_response().into()
     }
 
     /// Opens the stream, for a handler that wants its handle first.

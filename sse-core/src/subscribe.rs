@@ -29,6 +29,7 @@ pub struct Subscribe {
     pub(crate) latest: Option<Latest>,
     pub(crate) remote_addr: Option<IpAddr>,
     pub(crate) lifetime: Option<Duration>,
+    pub(crate) valid_for: Option<Duration>,
 }
 
 impl Subscribe {
@@ -42,6 +43,7 @@ impl Subscribe {
             latest: None,
             remote_addr: None,
             lifetime: None,
+            valid_for: None,
         }
     }
 
@@ -91,11 +93,18 @@ impl Subscribe {
         self
     }
 
-    /// Ends the connection after so much time, at the latest a second later: as when a token expires.
-    /// For ever by default, but for [`HubConfig::max_lifetime`](crate::HubConfig::max_lifetime). Its
+    /// Ends the connection after so much time, at the latest a second later. For ever by default, but
+    /// for [`HubConfig::max_lifetime`](crate::HubConfig::max_lifetime). What waits is delivered, and its
     /// client is told to come back, and is judged anew then.
     pub fn lifetime(mut self, time: impl Into<Option<Duration>>) -> Self {
         self.lifetime = time.into();
+        self
+    }
+
+    /// Takes the connection back after so much time, at the latest a second later, as when a token
+    /// expires: [`Hub::revoke`](crate::Hub::revoke) with the reason `expired`. Never by default.
+    pub fn valid_for(mut self, time: impl Into<Option<Duration>>) -> Self {
+        self.valid_for = time.into();
         self
     }
 

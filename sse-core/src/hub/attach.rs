@@ -8,7 +8,7 @@ use super::{
     core::{Core, guarded},
     refusal::{Refusal, RefusalReason},
     wakes::Wakes,
-    watch::Watch,
+    watch::{Terms, Watch},
 };
 use crate::{
     ClientId, CloseReason, Connection, ConnectionId, Draft, EventBody, EventSink, GapCause,
@@ -39,6 +39,9 @@ pub enum SubscribeError {
     /// The router didn't start.
     #[error("the router didn't start")]
     Router(#[source] RouteError),
+    /// It was ended before it was open: [revoked](Hub::revoke), or a newer one took its place.
+    #[error("the connection was ended before it was open")]
+    Ended,
     /// The client was [ended for good](Hub::disconnect_for_good), and isn't to come back.
     #[error("the client was ended for good")]
     Final,
@@ -212,7 +215,7 @@ impl Hub {
             .ensure(core)
             .map_err(|_| SubscribeError::NoRuntime)?;
         let start = Start::of(&subscribe, core.history.is_some());
-        let lifetime = subscribe.lifetime;
+        let terms = Terms::of(&subscribe);
         let connection = Arc::new(make(id, subscribe));
         let taken = core.slots.take(&connection);
         taken.map_err(|reason| core.refusal(id, reason))?;
@@ -222,7 +225,7 @@ impl Hub {
         };
         let connection = &attached.connection;
         let now = core.now_ms();
-        let watch = Watch::new(core, connection, lifetime, now);
+        let watch = Watch::new(core, connection, terms, now);
         let due = watch.due(core, connection, now);
         *connection.watch.lock() = watch;
         if core.roster.insert(connection, due) {
@@ -234,7 +237,7 @@ impl Hub {
             // It ended while the registry took it in: whoever took it out may have been too early.
             core.leave(id);
             core.check_open(id, connection.client())?;
-            return Err(SubscribeError::Closed);
+            return Err(SubscribeError::Ended);
         }
         tracing::debug!(connection = %id, client = ?connection.client(), "connection opened");
         Ok(attached)

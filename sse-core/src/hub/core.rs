@@ -238,6 +238,28 @@ impl Core {
         reason: CloseReason,
         wakes: &mut Wakes,
     ) -> bool {
+        self.end_after(connection, reason, None, wakes)
+    }
+
+    /// As [`end`](Self::end), with `last` in place of all that waits.
+    pub(super) fn end_saying(
+        &self,
+        connection: &Arc<Connection>,
+        reason: CloseReason,
+        last: &Frame,
+        wakes: &mut Wakes,
+    ) -> bool {
+        wakes.wake(connection);
+        self.end_after(connection, reason, Some(last), wakes)
+    }
+
+    fn end_after(
+        &self,
+        connection: &Arc<Connection>,
+        reason: CloseReason,
+        last: Option<&Frame>,
+        wakes: &mut Wakes,
+    ) -> bool {
         let before = {
             // In one step: a hub that ends at the same time has its task wait for this one too.
             let mut leaving = self.leaving.lock();
@@ -245,11 +267,16 @@ impl Core {
             leaving.extend(before.map(|_| connection.id()));
             before
         };
+        let last = last.zip(connection.queue());
         // A body that is gone frees what still waited for it.
-        if before.is_some() || reason == CloseReason::ClientGone {
-            guarded(connection, || connection.sink().close(reason));
+        if before.is_some() || last.is_some() || reason == CloseReason::ClientGone {
+            match last {
+                Some((last, queue)) => queue.close_with(last, reason),
+                None => drop(guarded(connection, || connection.sink().close(reason))),
+            }
             // One that has something to read is watched until it is gone.
-            if reason.discards() || before == Some(Stage::Dormant) {
+            let is_over = reason.discards() && last.is_none();
+            if is_over || before == Some(Stage::Dormant) {
                 self.roster.remove(connection);
             }
         }

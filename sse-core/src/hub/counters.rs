@@ -67,6 +67,7 @@ impl Counters {
             replaced: count(CloseReason::Replaced),
             r#final: count(CloseReason::Final),
             expired: count(CloseReason::Expired),
+            revoked: count(CloseReason::Revoked),
             draining: count(CloseReason::Draining),
             hub_closed: count(CloseReason::HubClosed),
         }
@@ -116,6 +117,8 @@ pub struct Ended {
     pub r#final: u64,
     /// Its lifetime was over.
     pub expired: u64,
+    /// What it was permitted by was taken back, or had run out.
+    pub revoked: u64,
     /// The hub was shut down.
     pub draining: u64,
     /// The hub is gone.

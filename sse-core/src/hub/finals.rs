@@ -153,8 +153,8 @@ impl Core {
         count
     }
 
-    /// Whether `target` will mean a connection that the registry is still taking in.
-    fn will_mean(&self, target: &Target, connection: &Connection) -> bool {
+    /// Whether `target` means a connection that the registry is still taking in, or has let go of.
+    pub(super) fn will_mean(&self, target: &Target, connection: &Connection) -> bool {
         let viewer = self.viewer(connection);
         let in_scope = match target.scope() {
             Scope::Connection(id) => *id == connection.id(),

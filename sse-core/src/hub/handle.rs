@@ -2,8 +2,13 @@ use std::sync::{Arc, Weak};
 
 use http::Extensions;
 
-use super::{Hub, HubShared, membership::MembershipError, outcome::Receipt, publish::PublishError};
-use crate::{ClientId, Connection, ConnectionId, GroupName, IntoEvent, NameError, Target};
+use super::{
+    Hub, HubShared, core::Core, membership::MembershipError, outcome::Receipt,
+    publish::PublishError,
+};
+use crate::{
+    ClientId, Connection, ConnectionId, GroupName, IntoEvent, NameError, Progress, Target,
+};
 
 /// A weak handle to one connection: for the task that feeds it, or for a list of who is there.
 ///
@@ -48,6 +53,12 @@ impl ConnectionHandle {
     pub fn attributes(&self) -> Extensions {
         self.with(|connection| connection.attributes().clone())
             .unwrap_or_default()
+    }
+
+    /// How far its reader has come, and what waits for it; none once it is gone.
+    #[must_use]
+    pub fn progress(&self) -> Option<Progress> {
+        self.with(Core::progress).flatten()
     }
 
     /// Sends an event to this connection alone.

@@ -6,6 +6,7 @@ use super::{
     catch_ups,
     core::Core,
     refusal::COME_BACK,
+    revoke::EXPIRED,
     wakes::Wakes,
     watch::{Watch, due_after},
 };
@@ -220,6 +221,10 @@ fn look_at(core: &Core, connection: &Arc<Connection>, wakes: &mut Wakes) -> u64 
             return check;
         }
         Stage::Live | Stage::CatchingUp | Stage::Ahead => {}
+    }
+    if now >= watch.valid_until {
+        core.revoke_one(connection, EXPIRED, wakes);
+        return check;
     }
     let progress = Core::progress(connection).filter(|_| !Core::is_sink_closed(connection));
     let over = match progress {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde::Serialize;
 
-use super::{core::Core, wakes::Wakes};
+use super::{Hub, core::Core, wakes::Wakes};
 use crate::{CloseReason, Connection, ConnectionId, Frame};
 
 /// Why a new connection isn't taken.
@@ -24,6 +24,9 @@ pub enum RefusalReason {
     PerAddress,
     /// It asks to be in more groups than a connection may be in.
     Groups,
+    /// What the application needs to judge it isn't there: see
+    /// [`ClientRequest::refuse`](crate::ClientRequest::refuse).
+    Unavailable,
 }
 
 impl RefusalReason {
@@ -37,6 +40,7 @@ impl RefusalReason {
             Self::PerGroup => "per-group",
             Self::PerAddress => "per-address",
             Self::Groups => "groups",
+            Self::Unavailable => "unavailable",
         }
     }
 }
@@ -86,9 +90,10 @@ impl Refusal {
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self.reason {
-            RefusalReason::Draining | RefusalReason::Connections | RefusalReason::PerGroup => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            RefusalReason::Draining
+            | RefusalReason::Connections
+            | RefusalReason::PerGroup
+            | RefusalReason::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             RefusalReason::PerClient | RefusalReason::PerAddress | RefusalReason::Groups => {
                 StatusCode::TOO_MANY_REQUESTS
             }
@@ -103,6 +108,14 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+impl Hub {
+    /// Refuses a connection that the application can't judge now.
+    pub(crate) fn refuse(&self) -> Result<Refusal, getrandom::Error> {
+        let id = ConnectionId::random()?;
+        Ok(self.core().refusal(id, RefusalReason::Unavailable))
+    }
+}
 
 impl Core {
     /// Refuses a connection whose client is to come back after `retry`, or up to twice as late.

@@ -109,6 +109,12 @@ impl Roster {
         self.those(|connection| connection.stage() == Stage::Dormant)
     }
 
+    /// Every connection that the registry is still taking in, or that has ended with something left to
+    /// read.
+    pub(super) fn inactive(&self) -> Vec<Arc<Connection>> {
+        self.those(|connection| !connection.stage().is_active())
+    }
+
     /// Every connection, those that have ended with something left to read among them.
     pub(super) fn all(&self) -> Vec<Arc<Connection>> {
         self.those(|_| true)

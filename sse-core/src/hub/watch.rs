@@ -3,7 +3,7 @@
 use std::{num::NonZeroU64, time::Duration};
 
 use super::core::{Core, millis};
-use crate::{CloseReason, Connection, Progress};
+use crate::{CloseReason, Connection, Progress, Subscribe};
 
 /// What the pulse remembers of a connection from one look to the next. Times are milliseconds of the
 /// hub's time.
@@ -15,8 +15,26 @@ pub(crate) struct Watch {
     pub(super) healthcheck_due: u64,
     /// When its lifetime is over.
     pub(super) expires: u64,
+    /// Until when it is permitted.
+    pub(super) valid_until: u64,
     /// Since when something has waited while this many frames had been taken.
     stalled: Option<(NonZeroU64, u64)>,
+}
+
+/// For how long a subscription asks for its connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    lifetime: Option<Duration>,
+    valid_for: Option<Duration>,
+}
+
+impl Terms {
+    pub(super) const fn of(subscribe: &Subscribe) -> Self {
+        Self {
+            lifetime: subscribe.lifetime,
+            valid_for: subscribe.valid_for,
+        }
+    }
 }
 
 /// When something that happens every `interval` is due after `since`.
@@ -29,7 +47,7 @@ impl Watch {
     pub(super) fn new(
         core: &Core,
         connection: &Connection,
-        lifetime: Option<Duration>,
+        asked: Terms,
         now: u64,
     ) -> Self {
         // So that those who came together don't come back together.
@@ -37,12 +55,13 @@ impl Watch {
             let early = (longest / 1024).saturating_mul(u32::from(connection.id().phase()));
             longest - early
         });
-        let lifetime = lifetime.into_iter().chain(longest).min();
+        let lifetime = asked.lifetime.into_iter().chain(longest).min();
         Self {
             subscribed: now,
             heartbeat: None,
             healthcheck_due: due_after(now, core.config.healthcheck),
             expires: due_after(now, lifetime),
+            valid_until: due_after(now, asked.valid_for),
             stalled: None,
         }
     }
@@ -54,7 +73,7 @@ impl Watch {
         let half = due_after(now, core.config.heartbeat.map(|interval| interval / 2));
         let heartbeat = self.heartbeat_due(core, connection).min(half.max(now + 1));
         let due = check.min(heartbeat).min(self.healthcheck_due);
-        due.min(self.expires)
+        due.min(self.expires).min(self.valid_until)
     }
 
     /// When the next periodic heartbeat is due: an interval after the last, or after what there was

@@ -151,6 +151,15 @@ impl QueueSink {
         self.state.lock().waiting.ages()
     }
 
+    /// Throws away what waits, for `last` to be all that is read yet, and takes nothing more.
+    pub(crate) fn close_with(&self, last: &Frame, reason: CloseReason) {
+        let mut state = self.state.lock();
+        state.closed.get_or_insert(reason);
+        let gone = std::mem::replace(&mut state.waiting, Waiting::of_notice(last));
+        drop(state);
+        drop(gone);
+    }
+
     /// Drops an event: which one, `full` says.
     pub(crate) fn give_way(&self, full: WhenFull) -> Option<Held> {
         self.state.lock().waiting.give_way(full)

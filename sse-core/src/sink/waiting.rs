@@ -135,6 +135,11 @@ impl Many {
 }
 
 impl Waiting {
+    /// One of the library's own frames, which counts towards nothing.
+    pub(crate) fn of_notice(notice: &Frame) -> Self {
+        Self::One(Entry::Frame(Held::new(notice.clone(), None)))
+    }
+
     /// How many of the application's frames wait.
     pub(crate) fn events(&self) -> usize {
         match self {

@@ -9,7 +9,6 @@ use crate::support::{
     settle, subscribe, text, unread,
 };
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderValue, Method, header::ACCEPT};
 use sse_core::*;
 use tokio::{
     task::JoinHandle,
@@ -293,56 +292,6 @@ async fn new_streams_are_refused_from_the_beginning_on() {
         "{refused:?}"
     );
     assert_eq!((hub.info().refused, hub.info().connections), (2, 0));
-}
-
-/// The answer to a request for a stream while the hub drains.
-async fn answer(hub: &Hub, accept: &'static str) -> (http::Response<()>, String) {
-    let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
-    let request = StreamRequest::new(&Method::GET, &headers, None);
-    let response = request.client("ada").open(hub).await;
-    let (head, body) = response.into_parts();
-    let body = body.into_events().unwrap_err();
-    let text = String::from_utf8(body.to_vec()).unwrap();
-    (http::Response::from_parts(head, ()), text)
-}
-
-#[tokio::test]
-async fn an_event_source_is_told_by_an_event_and_others_by_a_status() {
-    let hub = Hub::builder().build().unwrap();
-    hub.shutdown(over(0)).await;
-    let (head, body) = answer(&hub, "text/event-stream").await;
-    assert_eq!(head.status(), 200);
-    assert_eq!(head.headers()["content-type"], "text/event-stream");
-    let events = crate::support::parse(body.as_bytes());
-    assert_eq!(events.len(), 1);
-    assert!(
-        events[0]
-            .to_string()
-            .starts_with(r#"refused {"reason":"draining","retry_ms":"#)
-    );
-    assert!(
-        body.contains("\nretry: ") && body.ends_with("\n\n"),
-        "{body}"
-    );
-
-    let (head, body) = answer(&hub, "*/*").await;
-    assert_eq!(head.status(), 503);
-    assert_eq!(head.headers()["content-type"], "application/json");
-    let retry: u64 = head.headers()["retry-after"]
-        .to_str()
-        .unwrap()
-        .parse()
-        .unwrap();
-    assert!((2..=4).contains(&retry));
-    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
-    assert_eq!(body["reason"], "draining");
-    assert_eq!(body["error"], "no new stream is taken: draining");
-    assert!(body["retry_ms"].as_u64().unwrap() >= 2_000);
-
-    let config: HubConfig = serde_json::from_str(r#"{"refuse_by_status": true}"#).unwrap();
-    let hub = Hub::builder().config(config).build().unwrap();
-    hub.shutdown(over(0)).await;
-    assert_eq!(answer(&hub, "text/event-stream").await.0.status(), 503);
 }
 
 #[tokio::test(start_paused = true)]

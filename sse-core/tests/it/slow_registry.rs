@@ -241,3 +241,21 @@ async fn who_is_being_taken_in_does_not_slip_through_an_end_for_good() {
         eventually(|| registry.stats().connections == 1).await;
     }
 }
+
+#[tokio::test]
+async fn who_is_being_taken_in_does_not_slip_through_a_revocation() {
+    let (hub, registry, _clock) = hub(Slow {
+        inserts: Some(Semaphore::new(0)),
+        ..Slow::default()
+    });
+    let mut ada = Box::pin(hub.subscribe(subscribe("ada", &[])));
+    let mut bob = Box::pin(hub.subscribe(subscribe("bob", &[])));
+    assert!(poll(ada.as_mut()).is_pending() && poll(bob.as_mut()).is_pending());
+    let is_ada = Predicate::new(|connection| connection.client().as_str() == "ada");
+    assert_eq!(hub.revoke(&Target::matching(is_ada), "signed-out"), 1);
+    registry.inserts.as_ref().unwrap().add_permits(2);
+    let revoked = ada.await;
+    assert!(matches!(revoked, Err(SubscribeError::Ended)), "{revoked:?}");
+    let _bob = bob.await.unwrap();
+    eventually(|| registry.stats().connections == 1).await;
+}
