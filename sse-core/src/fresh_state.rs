@@ -2,17 +2,19 @@ use std::{error::Error, fmt, future::Future, pin::Pin, sync::Arc};
 
 use crate::{Connection, Event, GapCause, Position};
 
-/// What the application is asked for where events are missing: how things stand by now.
+/// What the application is asked for where events are missing, or where a stream is to begin with it: how
+/// things stand by now.
 ///
-/// What it answers is queued after the `gap` and before any event that comes after
-/// [`position`](Self::position), so that the client may forget what it knew.
+/// What it answers is queued before any event that comes after [`position`](Self::position), and after
+/// the `gap` if there is one, so that the client may forget what it knew.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct FreshState {
     /// The connection that misses something: whose it is, its groups, its attributes.
     pub connection: Arc<Connection>,
-    /// Why something is missing.
-    pub cause: GapCause,
+    /// Why something is missing; none where nothing is, and the stream
+    /// [begins with the state](crate::Subscribe::begin_with_state).
+    pub cause: Option<GapCause>,
     /// The last event before the state: what is read after this call holds everything up to it, if
     /// the application stores before it publishes. What comes after it is sent as events.
     pub position: Option<Position>,

@@ -43,6 +43,8 @@ pub(crate) enum Place {
 pub(crate) struct HandOver {
     viewer: Viewer,
     next: Next,
+    /// It is told how things stand before it is sent anything, whether something is missing or not.
+    wants_state: bool,
     /// All that was for it up to here is queued, or was told to be missing.
     cursor: Option<Position>,
     /// The delivered head when it began: what comes after it is for this connection in any case.
@@ -76,8 +78,8 @@ pub(crate) enum Next {
     Latest(Latest),
     /// Tell it that something is missing.
     Gap(Gap),
-    /// Have the application tell it how things stand, at a position.
-    Fresh(Gap, Option<Position>),
+    /// Have the application tell it how things stand, at a position; and why, if something is missing.
+    Fresh(Option<GapCause>, Option<Position>),
     /// Read the history.
     Read,
 }
@@ -153,6 +155,7 @@ impl HandOver {
             viewer,
             must_look: !cursor.is_none_or(is_known),
             next,
+            wants_state: false,
             cursor,
             began: head,
             passed: head,
@@ -166,6 +169,15 @@ impl HandOver {
             own: Own::default(),
             counted: tally.begin(),
         }
+    }
+
+    /// The same, which is told how things stand at the beginning.
+    pub(crate) fn with_state(mut self) -> Self {
+        self.wants_state = true;
+        if matches!(self.next, Next::Read) {
+            self.read_from(self.cursor);
+        }
+        self
     }
 
     /// Its own number, which no other catch-up has, not even of the same connection.
@@ -208,10 +220,13 @@ impl HandOver {
         self.next = next;
     }
 
-    /// Goes on with the history, from `cursor` on.
+    /// Goes on with the history, from `cursor` on; first with the state, where that is wanted yet.
     pub(crate) fn read_from(&mut self, cursor: Option<Position>) {
         self.cursor = cursor;
-        self.next = Next::Read;
+        self.next = match std::mem::take(&mut self.wants_state) {
+            true => Next::Fresh(None, cursor),
+            false => Next::Read,
+        };
     }
 
     /// Notes a kept event for it that is delivered. Inside the section.
@@ -310,7 +325,8 @@ impl HandOver {
             _ => self.seen_or(self.began, gap.cause),
         };
         self.next = if fresh {
-            Next::Fresh(gap, self.cursor)
+            self.wants_state = false;
+            Next::Fresh(Some(gap.cause), self.cursor)
         } else {
             Next::Read
         };

@@ -182,6 +182,11 @@ impl<R> ClientRequest<R> {
         self.set(|subscribe| subscribe.valid_for(time))
     }
 
+    /// Begins the stream with how things stand. See [`Subscribe::begin_with_state`].
+    pub fn begin_with_state(self) -> Self {
+        self.set(Subscribe::begin_with_state)
+    }
+
     /// Replays some of the latest events to a client that says nothing of what it saw last; nothing
     /// by default. See [`Subscribe::latest`].
     pub fn latest(self, wanted: Latest) -> Self {

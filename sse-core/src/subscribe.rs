@@ -30,6 +30,7 @@ pub struct Subscribe {
     pub(crate) remote_addr: Option<IpAddr>,
     pub(crate) lifetime: Option<Duration>,
     pub(crate) valid_for: Option<Duration>,
+    pub(crate) begins_with_state: bool,
 }
 
 impl Subscribe {
@@ -44,6 +45,7 @@ impl Subscribe {
             remote_addr: None,
             lifetime: None,
             valid_for: None,
+            begins_with_state: false,
         }
     }
 
@@ -77,6 +79,15 @@ impl Subscribe {
     /// by default. Without a history there are none.
     pub const fn latest(mut self, wanted: Latest) -> Self {
         self.latest = Some(wanted);
+        self
+    }
+
+    /// Begins the stream with how things stand, as the application tells by
+    /// [`HubBuilder::fresh_state`](crate::HubBuilder::fresh_state): before anything that carries a
+    /// position, also where the client comes back and misses nothing. What is published from then on
+    /// follows, and a `caught-up`. Where the hub has nobody to ask for it, it changes nothing.
+    pub const fn begin_with_state(mut self) -> Self {
+        self.begins_with_state = true;
         self
     }
 

@@ -214,7 +214,7 @@ impl Hub {
         core.pulse
             .ensure(core)
             .map_err(|_| SubscribeError::NoRuntime)?;
-        let start = Start::of(&subscribe, core.history.is_some());
+        let start = Start::of(&subscribe, core);
         let terms = Terms::of(&subscribe);
         let connection = Arc::new(make(id, subscribe));
         let taken = core.slots.take(&connection);
@@ -250,9 +250,16 @@ impl Hub {
     }
 }
 
+/// How a connection wants to begin.
+#[derive(Debug)]
+struct Start {
+    at: Begin,
+    with_state: bool,
+}
+
 /// From where on a connection wants events.
 #[derive(Debug)]
-enum Start {
+enum Begin {
     /// From now on.
     Fresh,
     /// From where the client was, or some of the latest.
@@ -262,6 +269,15 @@ enum Start {
 }
 
 impl Start {
+    fn of(subscribe: &Subscribe, core: &Core) -> Self {
+        Self {
+            at: Begin::of(subscribe, core.history.is_some()),
+            with_state: subscribe.begins_with_state && core.fresh_state.is_some(),
+        }
+    }
+}
+
+impl Begin {
     fn of(subscribe: &Subscribe, has_history: bool) -> Self {
         let unknown = Self::CatchUp(Next::Gap(Gap::new(GapCause::Unknown)));
         match (&subscribe.last_event_id, subscribe.latest) {
@@ -312,10 +328,11 @@ impl Core {
 
     /// Makes a dormant connection live, or has it catch up; its opening events before all others.
     fn activate(self: &Arc<Self>, connection: &Arc<Connection>, start: Start) -> bool {
-        let resumes = !matches!(start, Start::Fresh | Start::CatchUp(Next::Latest(_)));
+        let Start { at, with_state } = start;
+        let resumes = !matches!(at, Begin::Fresh | Begin::CatchUp(Next::Latest(_)));
         // What an epoch says, it says for long; the history tells should it change meanwhile.
         let head = self.section.lock().head();
-        let steps = start.steps(head, self.knows_epoch);
+        let steps = at.steps(head, self.knows_epoch);
         let gap = match &steps {
             Some((Next::Gap(gap), _)) => Some(*gap),
             _ => None,
@@ -331,10 +348,15 @@ impl Core {
         let mut wakes = Wakes::new(self);
         let mut section = self.section.lock();
         let head = section.head();
+        // Whoever is told the state misses nothing that is published meanwhile.
+        let steps = steps.or(with_state.then_some((Next::Read, head)));
         let place = steps.map(|(next, cursor)| {
             section.begin_tail();
             let tally = self.catch_ups.tally();
-            let hand_over = HandOver::new(viewer, next, cursor, head, tally);
+            let mut hand_over = HandOver::new(viewer, next, cursor, head, tally);
+            if with_state {
+                hand_over = hand_over.with_state();
+            }
             Box::new(Place::CatchingUp(hand_over))
         });
         let active = self.is_open_for(connection) && connection.enter(Stage::Dormant, place);

@@ -206,9 +206,10 @@ impl HubBuilder {
         self
     }
 
-    /// Has the application tell a client how things stand where it missed something.
+    /// Has the application tell a client how things stand where it missed something, or where its stream
+    /// is to [begin with that](crate::Subscribe::begin_with_state).
     ///
-    /// `make` is called after the `gap` was queued. Its events are queued next, then what was
+    /// `make` is called after the `gap` was queued, if there is one. Its events are queued next, then what was
     /// published after [`FreshState::position`]. They are for that connection alone, and not kept:
     /// they must not have ids. Should `make` fail, panic, or take longer than 10 s (see
     /// [`HubConfig::fresh_state_deadline`]), the stream ends with a `reconnect`, and the client

@@ -87,7 +87,7 @@ impl<'a> CatchUp<'a> {
             let step = match next {
                 Next::Locate(_) | Next::Latest(_) => self.find(next).await?,
                 Next::Gap(gap) => self.tell_gap(gap).await?,
-                Next::Fresh(gap, position) => self.fresh_state(gap, position).await?,
+                Next::Fresh(cause, position) => self.fresh_state(cause, position).await?,
                 Next::Read => self.read().await?,
             };
             let (gap, pauses) = match step {
@@ -158,9 +158,13 @@ impl<'a> CatchUp<'a> {
     }
 
     /// Has the application tell how things stand.
-    async fn fresh_state(&self, gap: Gap, position: Option<Position>) -> Result<Step, Over> {
+    async fn fresh_state(
+        &self,
+        cause: Option<GapCause>,
+        position: Option<Position>,
+    ) -> Result<Step, Over> {
         let core = self.core;
-        let frames = match self.make_fresh_state(gap, position).await {
+        let frames = match self.make_fresh_state(cause, position).await {
             Ok(frames) => frames,
             Err(error) => {
                 let client = self.connection.client();
@@ -180,7 +184,7 @@ impl<'a> CatchUp<'a> {
     /// The frames of a fresh state; or why there are none.
     async fn make_fresh_state(
         &self,
-        gap: Gap,
+        cause: Option<GapCause>,
         position: Option<Position>,
     ) -> Result<Vec<Frame>, String> {
         let core = self.core;
@@ -189,7 +193,7 @@ impl<'a> CatchUp<'a> {
         };
         let fresh = FreshState {
             connection: Arc::clone(&self.connection),
-            cause: gap.cause,
+            cause,
             position,
         };
         let (turns, deadline) = (

@@ -87,7 +87,7 @@ async fn nothing_has_a_position_before_the_state_is_there() {
     let mut reader = returning(&hub, UNKNOWN).await;
     eventually(|| asked.lock().unwrap().is_some()).await;
     let asked = asked.lock().unwrap().take().unwrap();
-    assert_eq!(asked.cause, GapCause::Unknown);
+    assert_eq!(asked.cause, Some(GapCause::Unknown));
     assert_eq!(asked.position.unwrap().sequence(), 1);
     assert_eq!(asked.connection.client().as_str(), "ada");
     drop(asked);

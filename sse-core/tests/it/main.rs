@@ -1,5 +1,6 @@
 //! The core as its users see it: one program, for one link.
 
+mod begin_with_state;
 mod budget;
 mod cancel;
 mod catch_up;
