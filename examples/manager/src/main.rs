@@ -2,7 +2,6 @@
 
 #![forbid(unsafe_code)]
 
-mod cors;
 mod manager;
 mod page;
 mod poem_app;
@@ -12,9 +11,7 @@ mod warp_app;
 use std::{process::ExitCode, sync::Arc};
 
 use clap::{Parser, ValueEnum};
-use cors::Origins;
-use example_support::{End, Serving, exit, init_log};
-use http::HeaderValue;
+use example_support::{End, Origins, Serving, exit, init_log};
 use manager::Manager;
 use sse_core::HubConfig;
 use sse_net::{Server, Stopped};
@@ -59,7 +56,8 @@ async fn main() -> ExitCode {
 
 async fn run(args: &Args) -> Result<(), String> {
     init_log("warn");
-    let origins = args.origins()?;
+    let origins = Origins::new(&args.allow_origin, args.allow_credentials);
+    let origins = origins.map_err(|error| error.to_string())?;
     let manager = Arc::new(Manager::new().map_err(|error| error.to_string())?);
     let server = args.serving.bind(HubConfig::default().reap_after)?;
     let hub = manager.hub.clone();
@@ -84,44 +82,4 @@ async fn serve(
             server.serve_until(service, end).await
         }
     }
-}
-
-impl Args {
-    fn origins(&self) -> Result<Origins, String> {
-        let credentials = self.allow_credentials;
-        if self.allow_origin.iter().any(|origin| origin == "any") {
-            if credentials {
-                return Err("any page could act for whoever is logged in: \
-                     --allow-credentials wants a list of origins"
-                    .to_owned());
-            }
-            return Ok(Origins::Any);
-        }
-        let origins: Result<_, _> = self.allow_origin.iter().map(|text| origin(text)).collect();
-        Ok(Origins::These {
-            origins: origins?,
-            credentials,
-        })
-    }
-}
-
-/// An origin as a browser tells it: a scheme and an authority (RFC 6454, 6.2).
-fn origin(text: &str) -> Result<HeaderValue, String> {
-    let uri = text.parse::<http::Uri>().ok();
-    let normal = uri.and_then(|uri| {
-        let (scheme, host) = (uri.scheme_str()?, uri.host()?.to_ascii_lowercase());
-        let usual = match scheme {
-            "http" => 80,
-            "https" => 443,
-            _ => return None,
-        };
-        let port = uri.port_u16().filter(|port| *port != usual);
-        let port = port.map_or_else(String::new, |port| format!(":{port}"));
-        Some(format!("{scheme}://{host}{port}"))
-    });
-    match normal {
-        Some(origin) if origin == text => HeaderValue::from_str(text).ok(),
-        _ => None,
-    }
-    .ok_or_else(|| format!("{text:?} is no origin such as https://app.example"))
 }

@@ -131,7 +131,7 @@ impl Manager {
         user: &User,
         headers: &HeaderMap,
     ) -> R {
-        let request = request(&user.name).lifetime(user.left);
+        let request = request(&user.name).valid_for(user.left);
         let reply = request.open(&self.hub).await;
         if self.user_of(headers).is_err() {
             // He has logged out meanwhile, when there was no stream to end.

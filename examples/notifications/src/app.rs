@@ -56,7 +56,7 @@ impl App {
         if let Some(secret) = &self.secret {
             let TokenQuery { token } = api::query(query)?;
             // No longer than the token.
-            request = request.lifetime(secret.check(token.as_deref(), client)?);
+            request = request.valid_for(secret.check(token.as_deref(), client)?);
         }
         let before = self.follows.of(client);
         let request = before.iter().fold(request, ClientRequest::group);

@@ -40,6 +40,11 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
         "one connection a user, who is known by his session; on poem or warp",
     ),
     (
+        "gateway",
+        "cargo run -p gateway -- init",
+        "push for other services: JWT, Redis, gRPC, acknowledgements; then `cargo run -p gateway`",
+    ),
+    (
         "web",
         "cargo run -- --pages examples/web/dist",
         "pages on React and Vue over the TypeScript client (`cargo xtask setup` builds them)",

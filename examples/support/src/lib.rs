@@ -5,6 +5,7 @@
 mod answer;
 mod asset;
 mod body;
+mod cors;
 mod program;
 mod serving;
 #[cfg(feature = "test")]
@@ -13,5 +14,6 @@ pub mod test;
 pub use answer::{error, json};
 pub use asset::Asset;
 pub use body::{BodyError, read_json};
+pub use cors::{Origins, OriginsError};
 pub use program::{exit, init_log, say};
 pub use serving::{End, Serving, bind};

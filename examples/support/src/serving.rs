@@ -59,11 +59,27 @@ impl Serving {
         hub: &Hub,
         serve: impl FnOnce(End) -> F,
     ) -> Result<(), String> {
+        self.run_after(hub, std::future::ready(()), serve).await
+    }
+
+    /// The same, where `first` is done before streams end: what publishes is stopped, say, so that nobody
+    /// misses it who has gone.
+    ///
+    /// # Errors
+    ///
+    /// It was told twice, and ended at once.
+    pub async fn run_after<F: Future>(
+        &self,
+        hub: &Hub,
+        first: impl Future<Output = ()> + Send + 'static,
+        serve: impl FnOnce(End) -> F,
+    ) -> Result<(), String> {
         let interrupts = Interrupts::listen().map_err(|error| error.to_string())?;
         let (mut once, mut twice) = (interrupts.clone(), interrupts);
         let (hub, over) = (hub.clone(), self.drain);
         let end = async move {
             once.reach(1).await;
+            first.await;
             let over_text = humantime::format_duration(over);
             say(format!(
                 "Streams end over {over_text}; once more to end at once"

@@ -99,7 +99,9 @@ pub fn address(line: &str) -> SocketAddr {
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    fn of(mut stderr: ChildStderr) -> Self {
+    /// What comes from standard error, read as it comes.
+    #[must_use]
+    pub fn of(mut stderr: ChildStderr) -> Self {
         let log = Self::default();
         let written = log.clone();
         tokio::spawn(async move {

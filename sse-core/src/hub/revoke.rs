@@ -42,12 +42,7 @@ impl Core {
         count
     }
 
-    pub(super) fn revoke_one(
-        &self,
-        connection: &Arc<Connection>,
-        reason: &str,
-        wakes: &mut Wakes,
-    ) {
+    pub(super) fn revoke_one(&self, connection: &Arc<Connection>, reason: &str, wakes: &mut Wakes) {
         let closed = self.sinks.notices().closed(reason);
         let _section = self.section.lock();
         self.take_back(connection, &closed, wakes);

@@ -44,12 +44,7 @@ pub(super) fn due_after(since: u64, interval: Option<Duration>) -> u64 {
 
 impl Watch {
     /// What is remembered of a connection that subscribes now.
-    pub(super) fn new(
-        core: &Core,
-        connection: &Connection,
-        asked: Terms,
-        now: u64,
-    ) -> Self {
+    pub(super) fn new(core: &Core, connection: &Connection, asked: Terms, now: u64) -> Self {
         // So that those who came together don't come back together.
         let longest = core.config.max_lifetime.map(|longest| {
             let early = (longest / 1024).saturating_mul(u32::from(connection.id().phase()));

@@ -234,7 +234,10 @@ async fn state_and_events_together_are_everything_whoever_publishes() {
         let mut reader = with_state(&hub).await;
         publisher.await.unwrap();
         let mut seen = Vec::new();
-        while !seen.iter().any(|seen: &String| seen.starts_with("caught-up")) {
+        while !seen
+            .iter()
+            .any(|seen: &String| seen.starts_with("caught-up"))
+        {
             seen.extend(texts(&reader.next().await.unwrap()));
         }
         seen.extend(reader.read());

@@ -69,7 +69,7 @@ async fn those_on_the_list_may_have_credentials(on: Framework) {
         ("access-control-allow-methods", "GET, HEAD, POST"),
         (
             "access-control-allow-headers",
-            "content-type, last-event-id",
+            "authorization, content-type, last-event-id",
         ),
         ("access-control-max-age", "600"),
         ("vary", "origin"),
@@ -146,7 +146,7 @@ async fn what_would_open_it_to_everybody_is_refused_at_the_start() {
     for (args, says) in [
         (
             &["--allow-origin", "any", "--allow-credentials"][..],
-            "wants a list",
+            "want a list",
         ),
         (&["--allow-origin", "app.example"], "no origin"),
         (&["--allow-origin", "https://app.example/"], "no origin"),

@@ -3,7 +3,6 @@
 use std::{convert::Infallible, error::Error, sync::Arc};
 
 use bytes::Bytes;
-use example_support::error;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 use hyper::{
@@ -11,8 +10,10 @@ use hyper::{
     service::{Service, service_fn},
 };
 
+use crate::error;
+
 /// The headers that a page may set: what it posts, and where it goes on.
-const ALLOWED_HEADERS: &str = "content-type, last-event-id";
+const ALLOWED_HEADERS: &str = "authorization, content-type, last-event-id";
 const ALLOWED_METHODS: &str = "GET, HEAD, POST";
 
 const NOT_ALLOWED: &str = "not for pages of this origin";
@@ -22,14 +23,27 @@ const MAX_AGE: &str = "600";
 
 /// Which origins.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Origins {
+pub enum Origins {
     /// Everybody's pages; never with credentials, or each of them could act for whoever is logged in.
     Any,
     /// The pages of these, with the cookie of the session if `credentials`.
     These {
+        /// Each as a browser tells it.
         origins: Vec<HeaderValue>,
+        /// Whether they may act for whoever is logged in.
         credentials: bool,
     },
+}
+
+/// Why these can't be the origins.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OriginsError {
+    /// A text is none.
+    #[error("{0:?} is no origin such as https://app.example")]
+    NoOrigin(String),
+    /// Everybody's pages are never to act for anybody.
+    #[error("any page could act for whoever is logged in: credentials want a list of origins")]
+    AnyWithCredentials,
 }
 
 /// What becomes of a request.
@@ -45,8 +59,27 @@ enum Verdict {
 }
 
 impl Origins {
+    /// Origins such as `https://app.example`, or `any` among them.
+    ///
+    /// # Errors
+    ///
+    /// [`OriginsError`].
+    pub fn new(texts: &[String], credentials: bool) -> Result<Self, OriginsError> {
+        if texts.iter().any(|text| text == "any") {
+            return match credentials {
+                true => Err(OriginsError::AnyWithCredentials),
+                false => Ok(Self::Any),
+            };
+        }
+        let origins: Result<_, _> = texts.iter().map(|text| origin(text)).collect();
+        Ok(Self::These {
+            origins: origins?,
+            credentials,
+        })
+    }
+
     /// Puts the rule before a service, whatever framework it is of.
-    pub(crate) fn before<S, B>(
+    pub fn before<S, B>(
         self,
         service: S,
     ) -> impl Service<
@@ -143,6 +176,27 @@ impl Origins {
         answer.extend(told);
         Verdict::Preflight(answer)
     }
+}
+
+/// An origin as a browser tells it: a scheme and an authority (RFC 6454, 6.2).
+fn origin(text: &str) -> Result<HeaderValue, OriginsError> {
+    let uri = text.parse::<http::Uri>().ok();
+    let normal = uri.and_then(|uri| {
+        let (scheme, host) = (uri.scheme_str()?, uri.host()?.to_ascii_lowercase());
+        let usual = match scheme {
+            "http" => 80,
+            "https" => 443,
+            _ => return None,
+        };
+        let port = uri.port_u16().filter(|port| *port != usual);
+        let port = port.map_or_else(String::new, |port| format!(":{port}"));
+        Some(format!("{scheme}://{host}{port}"))
+    });
+    match normal {
+        Some(origin) if origin == text => HeaderValue::from_str(text).ok(),
+        _ => None,
+    }
+    .ok_or_else(|| OriginsError::NoOrigin(text.to_owned()))
 }
 
 /// Whether a request without an origin comes from another site's page all the same, as by a link or an image
