@@ -63,21 +63,29 @@ impl Fields {
         key: String,
         is_own: impl Fn(&EventName) -> bool,
     ) -> Option<Event> {
+        let name = self.name(name, is_own);
+        if let Err(error) = serde_json::from_str::<IgnoredAny>(&data) {
+            self.wrong("json_data", format!("not JSON: {error}"));
+        }
+        let key = match key.is_empty() {
+            true => None,
+            false => Some(self.valid("idempotency_key", IdempotencyKey::new(key))?),
+        };
+        let mut event = Event::text(data).event(name?);
+        if let Some(key) = key {
+            event = event.idempotency_key(key);
+        }
+        self.valid("json_data", event.build())
+    }
+
+    fn name(&mut self, name: String, is_own: impl Fn(&EventName) -> bool) -> Option<EventName> {
         let name = self.valid("event", EventName::new(name))?;
         if name.as_str().is_empty() {
             self.wrong("event", "it is empty");
         } else if is_own(&name) {
             self.wrong("event", "only the gateway's own events are called so");
         }
-        if let Err(error) = serde_json::from_str::<IgnoredAny>(&data) {
-            self.wrong("json_data", format!("not JSON: {error}"));
-        }
-        let mut event = Event::text(data).event(name);
-        if !key.is_empty() {
-            let key = self.valid("idempotency_key", IdempotencyKey::new(key))?;
-            event = event.idempotency_key(key);
-        }
-        self.valid("json_data", event.build())
+        Some(name)
     }
 
     pub(super) fn reason(&mut self, reason: String) -> String {
