@@ -136,6 +136,20 @@ impl Hub {
         progress.drained = Some(done);
         done
     }
+
+    /// Whether the hub is on its way to its end, or there: so from the first moment of a
+    /// [`shutdown`](Self::shutdown) on, for ever.
+    ///
+    /// What is published from then on misses those who are gone, unless it is kept for them elsewhere:
+    /// a history in memory ends with its process. A server whose clients come back to another process
+    /// therefore takes no publication any more once this is true, and asks again after the
+    /// [outcome](crate::Receipt::outcome) of each: where it is still false, the event stands in the
+    /// queue of every live stream that it was for, before its farewell; where it isn't, some may have
+    /// gone without it, and it is to be published again where they come back.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.shared.core.is_draining()
+    }
 }
 
 impl Core {

@@ -276,7 +276,9 @@ async fn new_streams_are_refused_from_the_beginning_on() {
     let hub = Hub::builder().build().unwrap();
     let stalled = unread(&hub, subscribe("bob", &[])).await;
     let mut shutdown = Box::pin(hub.shutdown(over(1)));
+    assert!(!hub.is_draining());
     assert!((&mut shutdown).now_or_never().is_none());
+    assert!(hub.is_draining());
     let refused = hub.subscribe(subscribe("ada", &[])).await.unwrap_err();
     let SubscribeError::Refused(refusal) = refused else {
         panic!("{refused:?}");
@@ -286,6 +288,7 @@ async fn new_streams_are_refused_from_the_beginning_on() {
     drop(stalled);
     assert_eq!(shutdown.await, drained(0, 0), "it left by itself");
     assert_eq!(hub.shutdown(over(1)).await, drained(0, 0), "and again");
+    assert!(hub.is_draining());
     let refused = hub.subscribe(subscribe("ada", &[])).await;
     assert!(
         matches!(refused, Err(SubscribeError::Refused(_))),
