@@ -13,6 +13,7 @@ use crate::{
     answer::{Answer, Refusal, Sent},
     api::read_object,
     app::App,
+    draining::before_draining,
 };
 
 /// A note to a user.
@@ -101,16 +102,20 @@ where
     E: Display + Send,
 {
     let body = read_object(headers, body).await?;
+    before_draining(&app.hub, act_on(app, action, &body)).await
+}
+
+async fn act_on(app: &App, action: &str, body: &[u8]) -> Result<Answer, Refusal> {
     match action {
-        "notify" => notify(app, read(&body)?).await,
-        "message" => message(app, read(&body)?).await,
-        "progress" => progress(app, read(&body)?).await,
-        "follow" => follow(app, read(&body)?).await,
-        "unfollow" => unfollow(app, read(&body)?).await,
-        "update" => update(app, read(&body)?).await,
-        "maintenance" => maintenance(app, read(&body)?).await,
-        "alert" => alert(app, read(&body)?).await,
-        "friends" => friends(app, read(&body)?),
+        "notify" => notify(app, read(body)?).await,
+        "message" => message(app, read(body)?).await,
+        "progress" => progress(app, read(body)?).await,
+        "follow" => follow(app, read(body)?).await,
+        "unfollow" => unfollow(app, read(body)?).await,
+        "update" => update(app, read(body)?).await,
+        "maintenance" => maintenance(app, read(body)?).await,
+        "alert" => alert(app, read(body)?).await,
+        "friends" => friends(app, read(body)?),
         _ => Err(Refusal::NotFound),
     }
 }

@@ -46,6 +46,9 @@ pub(crate) enum Refusal {
     Body(#[from] BodyError),
     #[error("{0}")]
     Unauthorized(&'static str),
+    /// Nothing is published any more: to be tried again, when another server is there.
+    #[error("the server is draining: publish it again, with the same key, to the one that follows")]
+    Draining,
     #[error(transparent)]
     Membership(#[from] MembershipError),
     #[error(transparent)]
@@ -72,6 +75,7 @@ impl Refusal {
             }
             Self::Body(error) => error.status(),
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::Membership(error) => match error {
                 MembershipError::Name(_) => StatusCode::BAD_REQUEST,
                 MembershipError::TooManyGroups(_) | MembershipError::GroupFull => {
@@ -85,7 +89,7 @@ impl Refusal {
                     StatusCode::UNPROCESSABLE_ENTITY
                 }
                 PublishError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-                PublishError::Busy | PublishError::Closed => StatusCode::SERVICE_UNAVAILABLE,
+                PublishError::Busy => StatusCode::SERVICE_UNAVAILABLE,
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             },
             Self::Outcome(_) | Self::History(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -98,6 +102,8 @@ impl Refusal {
         let told = match self {
             Self::MethodNotAllowed { allow } => Some((header::ALLOW, *allow)),
             Self::Unauthorized(_) => Some((header::WWW_AUTHENTICATE, "Bearer")),
+            // When the first streams come back, too.
+            Self::Draining => Some((header::RETRY_AFTER, "2")),
             _ => None,
         };
         if let Some((name, value)) = told {
@@ -122,6 +128,7 @@ impl From<PublishError> for Refusal {
     fn from(error: PublishError) -> Self {
         match error {
             PublishError::IdNotKept => Self::field("id", error),
+            PublishError::Closed => Self::Draining,
             error => Self::Publish(error),
         }
     }

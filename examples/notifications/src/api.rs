@@ -15,6 +15,7 @@ use sse_core::{Bounds, ClientId, Final, GroupName, Hub, Info, Position, Target};
 
 use crate::{
     answer::{Answer, Refusal},
+    draining::before_draining,
     send::{BatchRequest, SendRequest},
 };
 
@@ -90,7 +91,8 @@ where
 {
     let body = read_object(headers, body).await?;
     let request = serde_json::from_slice::<SendRequest<'_>>(&body)?;
-    Ok(Answer::json(&request.send(hub).await?))
+    let done = before_draining(hub, request.send(hub)).await?;
+    Ok(Answer::json(&done))
 }
 
 /// Publishes all that the body of a request says, or nothing.
@@ -105,7 +107,8 @@ where
 {
     let body = read_object(headers, body).await?;
     let request = serde_json::from_slice::<BatchRequest<'_>>(&body)?;
-    Ok(Answer::json(&request.send(hub).await?))
+    let done = before_draining(hub, request.send(hub)).await?;
+    Ok(Answer::json(&done))
 }
 
 /// A body that is an object in JSON; in the words that are easiest to understand if it isn't.

@@ -44,6 +44,10 @@ pub struct Args {
     #[arg(long, env = "SSE_MAX_STREAMS_PER_CLIENT", value_name = "STREAMS")]
     pub max_streams_per_client: Option<usize>,
 
+    /// How many streams there may be from one address; no limit unless told.
+    #[arg(long, env = "SSE_MAX_STREAMS_PER_ADDRESS", value_name = "STREAMS")]
+    pub max_streams_per_address: Option<usize>,
+
     /// What happens where a client opens one too many.
     #[arg(long, env = "SSE_OVER_CLIENT", value_enum, default_value_t = Over::Refuse)]
     pub over_client: Over,
@@ -143,6 +147,7 @@ impl Args {
         config.history_events = self.history;
         config.limits.connections = self.max_streams;
         config.limits.per_client = self.max_streams_per_client;
+        config.limits.per_address = self.max_streams_per_address;
         config.limits.over_client = match self.over_client {
             Over::Refuse => OverClient::Refuse,
             Over::Replace => OverClient::ReplaceOldest,

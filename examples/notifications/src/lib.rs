@@ -12,6 +12,7 @@ mod app;
 mod args;
 mod auth;
 mod axum_app;
+mod draining;
 mod follows;
 mod friends;
 mod page;
