@@ -1,23 +1,35 @@
 //! The Debian packages that the tests need.
 
+use std::path::Path;
+
 use crate::{
     error::{Error, Obstacle},
     step::{Step, ask},
 };
 
 /// A C compiler to build with; two browsers and the driver of one (the other's is a cargo tool), a
-/// plain client, networks of their own, and a processor that counts, to test with.
+/// plain client, three proxies and what makes their certificates, a log that several nodes share,
+/// networks of their own, and a processor that counts, to test with.
 const PACKAGES: &[&str] = &[
     "build-essential",
     "ca-certificates",
+    "caddy",
     "chromium",
     "chromium-driver",
     "curl",
     "firefox-esr",
+    "haproxy",
     "iproute2",
+    "nginx",
+    "openssl",
     "pkg-config",
+    "redis-server",
     "valgrind",
 ];
+
+/// Packages that are services of the same name, which Debian starts where there is a systemd. The tests
+/// start their own.
+const SERVICES: &[&str] = &["caddy", "haproxy", "nginx", "redis-server"];
 
 /// Commands that may have come from elsewhere, each with the package that brings it otherwise.
 /// Another's `nodejs` has its own npm, which Debian's would be at odds with.
@@ -48,7 +60,19 @@ pub(crate) fn install() -> Result<(), Error> {
         });
     }
     update().run()?;
-    install_step(&missing).run()
+    install_step(&missing).run()?;
+    let services = services_of(&missing);
+    // As sd_booted(3) asks.
+    if services.is_empty() || !Path::new("/run/systemd/system").is_dir() {
+        return Ok(());
+    }
+    stop_step(&services).run()
+}
+
+/// The services that the installation of these packages starts.
+fn services_of(packages: &[&'static str]) -> Vec<&'static str> {
+    let is_new = |service: &&&str| packages.contains(*service);
+    SERVICES.iter().filter(is_new).copied().collect()
 }
 
 /// What dpkg knows of the packages, a `name status` line each. It leaves out, and fails for, names
@@ -101,6 +125,14 @@ fn install_step(packages: &[&'static str]) -> Step {
         .arguments(packages.iter().copied())
 }
 
+/// Takes ports 80 and 6379 back. There is no telling apt: on systemd, packages ask `policy-rc.d` alone
+/// whether to start a service, and that is the machine's, for all that is installed.
+fn stop_step(services: &[&'static str]) -> Step {
+    Step::new("packages", "systemctl")
+        .words("disable --now")
+        .arguments(services.iter().copied())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,10 +140,13 @@ mod tests {
     #[test]
     fn only_the_status_installed_counts() {
         let listing = "build-essential installed\nca-certificates installed\n\
-                       chromium config-files\nchromium-driver not-installed\n\
-                       firefox-esr installed\niproute2 installed\npkg-config installed\n\
-                       valgrind installed\n";
-        assert_eq!(missing(listing), ["chromium", "chromium-driver", "curl"]);
+                       caddy installed\nchromium config-files\n\
+                       chromium-driver not-installed\nfirefox-esr installed\n\
+                       haproxy half-installed\niproute2 installed\nnginx installed\n\
+                       openssl installed\npkg-config installed\n\
+                       redis-server installed\nvalgrind installed\n";
+        let expected = ["chromium", "chromium-driver", "curl", "haproxy"];
+        assert_eq!(missing(listing), expected);
     }
 
     #[test]
@@ -132,6 +167,14 @@ mod tests {
     fn a_command_from_elsewhere_will_do() {
         assert_eq!(without_command(|_| true).count(), 0);
         assert!(without_command(|command| command == "node").eq(["npm"]));
+    }
+
+    #[test]
+    fn only_services_that_are_new_are_stopped() {
+        assert!(SERVICES.iter().all(|service| PACKAGES.contains(service)));
+        let services = services_of(&["chromium", "nginx", "redis-server"]);
+        let stop = stop_step(&services).render();
+        assert_eq!(stop, "systemctl disable --now nginx redis-server");
     }
 
     #[test]
