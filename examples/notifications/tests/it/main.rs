@@ -10,6 +10,7 @@ mod cli;
 mod drain;
 mod hostile;
 mod page;
+mod proxies;
 mod same_bytes;
 mod support;
 mod web;
