@@ -1,0 +1,108 @@
+//! Who is there, and who comes and goes.
+
+use serde_json::{Value, json};
+use sse_conformance::{End, StreamClient};
+
+use crate::{QUIET, Server, chat, chats_until, data};
+
+/// The next change of who is online.
+async fn change(stream: &mut StreamClient) -> (String, String) {
+    let change = data(&stream.next_named("system").await);
+    assert!(change["time"].as_str().unwrap().ends_with('Z'), "{change}");
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    (text(&change["type"]), text(&change["nickname"]))
+}
+
+fn changed(what: &str, who: &str) -> (String, String) {
+    (what.to_owned(), who.to_owned())
+}
+
+#[tokio::test]
+async fn everybody_is_told_who_comes_and_goes() {
+    let server = Server::start(&["--grace", "50ms"]).await;
+    let (ada, bob) = (server.join("ada").await, server.join("bob").await);
+    let (mut adas, fresh) = ada.open().await;
+    assert_eq!(fresh.nicknames, [""; 0], "who has joined isn't there yet");
+    assert_eq!(change(&mut adas).await, changed("join", "ada"));
+    let (bobs, fresh) = bob.open().await;
+    assert_eq!(fresh.nicknames, ["ada"]);
+    assert_eq!(change(&mut adas).await, changed("join", "bob"));
+    // A second window is nothing new.
+    let (mut second, fresh) = bob.open().await;
+    assert_eq!(fresh.nicknames, ["ada", "bob"]);
+    drop(bobs);
+    ada.say("still?").await;
+    assert_eq!(chat(&mut second).await["text"], "still?");
+    let more = async |stream: &mut StreamClient| {
+        let next = stream.try_next(QUIET).await;
+        next.filter(|event| event.event == "system")
+    };
+    assert_eq!(chat(&mut adas).await["text"], "still?");
+    assert_eq!(more(&mut adas).await, None);
+    drop(second);
+    assert_eq!(change(&mut adas).await, changed("leave", "bob"));
+    let (_, fresh) = ada.open().await;
+    assert_eq!(fresh.nicknames, ["ada"]);
+}
+
+#[tokio::test]
+async fn who_is_back_in_time_wasnt_away() {
+    let server = Server::start(&["--grace", "1m"]).await;
+    let (ada, bob) = (server.join("ada").await, server.join("bob").await);
+    let (mut adas, _) = ada.open().await;
+    change(&mut adas).await;
+    for _ in 0..5 {
+        // A reload.
+        let (mut bobs, _) = bob.open().await;
+        bob.say("here").await;
+        chat(&mut bobs).await;
+    }
+    ada.say("end").await;
+    let mut changes = Vec::new();
+    loop {
+        let event = adas.next_event().await;
+        match &*event.event {
+            "system" => changes.push(data(&event)["nickname"].clone()),
+            "chat" if data(&event)["text"] == "end" => break,
+            _ => {}
+        }
+    }
+    assert_eq!(changes, ["bob"], "once");
+}
+
+#[tokio::test]
+async fn who_leaves_is_gone_at_once_and_for_good() {
+    let server = Server::start(&["--grace", "1m"]).await;
+    let (ada, bob) = (server.join("ada").await, server.join("bob").await);
+    let (mut bobs, _) = bob.open().await;
+    let (mut adas, _) = ada.open().await;
+    assert_eq!(change(&mut bobs).await, changed("join", "bob"));
+    assert_eq!(change(&mut bobs).await, changed("join", "ada"));
+    let secret = bob.whisper("ada", "a secret").await;
+    let last = adas.next_named("chat").await.last_event_id;
+    bob.whisper("ada", "another").await;
+    ada.leave().await;
+    let closed = adas.next_named("closed").await;
+    assert_eq!(data(&closed)["reason"], "left");
+    assert_eq!(adas.ended().await, End::Clean);
+    assert_eq!(change(&mut bobs).await, changed("leave", "ada"));
+    assert_eq!(ada.stream(None).await.status(), 401);
+    let nobody = json!({ "text": "x", "to": "ada" });
+    assert_eq!(bob.post("/send", &nobody).await.status, 404);
+
+    // Somebody else takes the name, and finds nothing of what waited; not by an old last event id either.
+    let other = server.join("ADA").await;
+    let (mut others, fresh) = other.open().await;
+    assert_eq!(fresh.nicknames, ["bob"]);
+    assert_eq!(fresh.ids(), [0; 0]);
+    assert_eq!(change(&mut bobs).await, changed("join", "ADA"));
+    let mut resumed = other.stream(Some(&last)).await;
+    bob.whisper("ada", "hello").await;
+    bob.say("end").await;
+    for stream in [&mut others, &mut resumed] {
+        let chats = chats_until(stream, "end").await;
+        let texts: Vec<_> = chats.iter().map(|chat| &chat["text"]).collect();
+        assert_eq!(texts, ["hello"]);
+    }
+    assert!(bob.history().await.contains(&secret), "his own side stays");
+}
