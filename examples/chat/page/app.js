@@ -37,8 +37,9 @@ const timeOf = (time) => new Date(time).toLocaleTimeString([], { hour: '2-digit'
 function show(status, text) {
   byId('status').dataset.status = status;
   byId('status').textContent = text;
-  byId('cut').hidden = status === 'closed';
-  byId('connect').hidden = status !== 'closed';
+  const hasStream = status === 'open' || status === 'connecting';
+  byId('cut').hidden = !hasStream;
+  byId('connect').hidden = hasStream;
 }
 
 function showRoom() {
@@ -48,13 +49,10 @@ function showRoom() {
   byId('me').textContent = me?.nickname ?? '';
 }
 
-/** Puts an entry where it belongs, and keeps the newest in sight where they were. */
 function put(entry, before = null) {
   const list = byId('messages');
-  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
   list.insertBefore(entry, before);
-  while (list.children.length > MOST_SHOWN) list.firstElementChild.remove();
-  if (atEnd) list.scrollTop = list.scrollHeight;
+  if (list.children.length > MOST_SHOWN) list.firstElementChild.remove();
 }
 
 function showMessage({ id, from, to, text, time }) {
@@ -99,7 +97,7 @@ function showOnline() {
 function writeTo(name) {
   recipient = name;
   byId('to').classList.toggle('private', name !== null);
-  byId('to-name').textContent = name === null ? 'everybody' : `${name} alone`;
+  byId('to-name').replaceChildren(...(name === null ? ['everybody'] : [element('bdi', '', name), ' alone']));
   byId('to-all').hidden = name === null;
   for (const button of byId('online').querySelectorAll('button')) {
     button.setAttribute('aria-pressed', button.dataset.name === name);
@@ -143,10 +141,10 @@ const HANDLERS = {
   closed: () => forget('You have left.'),
 };
 
-function stop(status) {
+function stop(text, status = 'closed') {
   source?.close();
   source = null;
-  show('closed', status);
+  show(status, text);
 }
 
 function connect() {
@@ -216,7 +214,7 @@ function enter(joined) {
 }
 
 function forget(why) {
-  stop('not joined');
+  stop('not joined', 'none');
   me = null;
   sessionStorage.removeItem(SAVED);
   note(why);
@@ -242,10 +240,19 @@ on('leave', 'click', async () => {
   forget('You have left.');
 });
 on('send-form', 'submit', async () => {
-  const text = byId('text').value;
-  // It is shown once it comes back, in its place among all others.
-  await ask('POST', '/send', recipient === null ? { text } : { text, to: recipient });
-  if (byId('text').value === text) byId('text').value = '';
+  const [form, field] = [byId('send-form'), byId('text')];
+  const text = field.value;
+  field.value = '';
+  form.ariaBusy = true;
+  try {
+    // It is shown once it comes back, in its place among all others.
+    await ask('POST', '/send', recipient === null ? { text } : { text, to: recipient });
+  } catch (error) {
+    field.value ||= text;
+    throw error;
+  } finally {
+    form.ariaBusy = false;
+  }
 });
 on('cut', 'click', () => stop('cut'));
 on('connect', 'click', connect);

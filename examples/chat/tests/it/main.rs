@@ -140,7 +140,7 @@ impl Fresh {
     }
 
     fn ids(&self) -> Vec<u64> {
-        let ids = self.messages.iter().map(|message| id(message)).collect();
+        let ids = self.messages.iter().map(id).collect();
         assert_increasing(&ids);
         ids
     }

@@ -1,10 +1,22 @@
 //! The page in a real browser.
 
-use std::path::Path;
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use sse_browser::{Browser, BrowserKind};
+use tokio::{
+    io::{self, AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
 
-use crate::Server;
+use crate::{Person, Server};
 
 /// Text that would do something if it weren't text.
 const MARKUP: &str = "<img src=x onerror=document.title='owned'>";
@@ -22,9 +34,8 @@ async fn join(browser: &Browser, nickname: &str) {
 async fn say(browser: &Browser, text: &str) {
     browser.fill("#text", text).await;
     browser.click("#send").await;
-    // It is emptied once the server has it.
     browser
-        .until("document.querySelector('#text').value === ''")
+        .until("document.querySelector('#send-form').ariaBusy === 'false'")
         .await;
 }
 
@@ -32,6 +43,23 @@ async fn say(browser: &Browser, text: &str) {
 async fn write_to(browser: &Browser, name: &str) {
     browser.click(&format!("[data-name='{name}']")).await;
     browser.text_is("#to-name", &format!("{name} alone")).await;
+}
+
+/// Waits until the page has said that it shows what is private.
+async fn until_all_is_read(browser: &Browser, addr: SocketAddr) {
+    let saved = browser
+        .script("return sessionStorage.getItem('chat')")
+        .await;
+    let saved: serde_json::Value = serde_json::from_str(saved.as_str().unwrap()).unwrap();
+    let person = Person {
+        addr,
+        nickname: saved["nickname"].as_str().unwrap().to_owned(),
+        token: saved["token"].as_str().unwrap().to_owned(),
+    };
+    let read = timeout(sse_browser::PATIENCE, async {
+        while person.read(0).await > 0 {}
+    });
+    read.await.expect("it has been read");
 }
 
 /// Leaves a picture for people to look at.
@@ -62,7 +90,8 @@ async fn two_windows_talk_to_each_other() {
         say(browser, "hello").await;
         say(browser, MARKUP).await;
         write_to(browser, "ada").await;
-        say(browser, "psst\nada").await;
+        let shift_enter = "\u{e008}\u{e007}\u{e008}";
+        say(browser, &format!("psst{shift_enter}ada")).await;
         let expected = ["hello", MARKUP, "psst\nada"];
         browser.texts_are(TEXTS, &expected).await;
         browser.texts_are("#messages .own .text", &expected).await;
@@ -70,6 +99,7 @@ async fn two_windows_talk_to_each_other() {
         browser.texts_are(TEXTS, &expected).await;
         browser.texts_are(PRIVATE, &["psst\nada"]).await;
         browser.texts_are("#messages .mark", &["private to you"]).await;
+        until_all_is_read(browser, server.addr()).await;
         assert!(browser.texts("#messages .own").await.is_empty());
 
         // What the other says meanwhile follows, and what one says oneself.
@@ -111,5 +141,72 @@ async fn two_windows_talk_to_each_other() {
         browser.texts_are("#online button bdi", &["ada"]).await;
         browser.until("document.querySelector('#messages').lastElementChild.textContent.startsWith('bob is gone')").await;
     })
+    .await;
+}
+
+/// Where an event begins that a stream is told at its start.
+const STATE: &[u8] = b"event: online_list";
+
+/// A way to the server on which the first stream is cut before it knows how things stand.
+async fn cutting_way(server: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let has_cut = Arc::new(AtomicBool::new(false));
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let has_cut = Arc::clone(&has_cut);
+            tokio::spawn(async move { carry(client, server, &has_cut).await });
+        }
+    });
+    addr
+}
+
+async fn carry(mut client: TcpStream, server: SocketAddr, has_cut: &AtomicBool) -> io::Result<()> {
+    let mut server = TcpStream::connect(server).await?;
+    let (mut asked, mut answered) = ([0; 8_192], [0; 8_192]);
+    let mut is_stream = false;
+    loop {
+        tokio::select! {
+            len = client.read(&mut asked) => match len? {
+                0 => return Ok(()),
+                len => {
+                    is_stream |= asked.starts_with(b"GET /events");
+                    server.write_all(&asked[..len]).await?;
+                }
+            },
+            len = server.read(&mut answered) => match len? {
+                0 => return Ok(()),
+                len => {
+                    let answer = &answered[..len];
+                    let state = answer.windows(STATE.len()).position(|part| part == STATE);
+                    if let Some(at) = state && is_stream && !has_cut.swap(true, Ordering::SeqCst) {
+                        return client.write_all(&answer[..at]).await;
+                    }
+                    client.write_all(answer).await?;
+                }
+            },
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_was_cut_before_it_knew_anything_begins_anew() {
+    let server = Server::start(&[]).await;
+    let way = cutting_way(server.addr()).await;
+    let bob = server.join("bob").await;
+    bob.say("before").await;
+    Browser::run(
+        BrowserKind::Chromium,
+        &format!("http://{way}/"),
+        async |browser| {
+            browser.fill("#nickname", "ada").await;
+            browser.click("#join button").await;
+            browser.text_is("#me", "ada").await;
+            // The browser comes back with the id of the opening event.
+            browser.texts_are(TEXTS, &["before"]).await;
+            bob.say("after").await;
+            browser.texts_are(TEXTS, &["before", "after"]).await;
+        },
+    )
     .await;
 }
