@@ -127,8 +127,8 @@ impl Chat {
 
     /// Opens a stream: a fresh one is told how things stand, one that resumes goes on where it was.
     ///
-    /// The position of `connected` is behind what a fresh stream is told. A client that was cut in between
-    /// comes back as a fresh one, without a last event id: its place counts once it has had `history`.
+    /// The hub's own `connected` claims a place before a fresh stream has been told that. Who is cut in between
+    /// has to come back without a last event id; the server can't tell him from one who has read it all.
     pub(crate) async fn open(&self, sse: Sse, token: &str) -> Result<SseResponse, Refusal> {
         if sse.last_event_id().is_some() {
             let member = self.member(Some(token))?;

@@ -1,4 +1,24 @@
 //! A chat room: who is there, what was said, private messages.
+//!
+//! # On a stream
+//!
+//! | event | when | data |
+//! |---|---|---|
+//! | `online_list` | once, when a stream begins afresh | `nicknames` |
+//! | `history` | right behind it | `messages`: the last 50 public ones, and the private ones of whoever reads: all that he hasn't read, and the last 50 that he has read or sent |
+//! | `system` | when somebody comes or goes | `type`: `join` or `leave`; `nickname`, `time` |
+//! | `chat` | when something is said | `id`, `from`, `to` where it is private, `text`, `time` |
+//!
+//! Besides these there are the library's own. `system` changes the list; a list each time would cost as many names,
+//! for as many readers, as there are people, whenever one of them moves.
+//!
+//! Each message comes once: in `history`, or else as a `chat`. A stream that comes back with a last event id is
+//! told neither list nor history: it goes on where it was. What it must know:
+//!
+//! - After a `gap` both are told anew, in place of what was known.
+//! - The id of `connected` stands before them. Whoever is cut before `history` has come must come back without
+//!   that id, as somebody new.
+//! - One's own messages come like everybody's, in their place among all others.
 
 #![forbid(unsafe_code)]
 

@@ -19,7 +19,11 @@ use crate::{Person, chat, chats_until, storm::storm};
 
 /// A room over `store`; it ends with the test.
 async fn serve(store: impl Store) -> (SocketAddr, Chat) {
-    let chat = Chat::new(store, &Settings::default()).unwrap();
+    serve_as(store, &Settings::default()).await
+}
+
+async fn serve_as(store: impl Store, settings: &Settings) -> (SocketAddr, Chat) {
+    let chat = Chat::new(store, settings).unwrap();
     let any = (Ipv4Addr::LOCALHOST, 0).into();
     let server = example_support::bind(any, "--port", Duration::from_secs(90)).unwrap();
     let addr = server.local_addr().unwrap();
@@ -79,6 +83,15 @@ impl Before for Far {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_is_far_away_changes_nothing() {
     let (addr, _chat) = serve(With(MemoryStore::default(), Arc::new(Far))).await;
+    storm(addr).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nor_does_it_after_a_gap() {
+    let mut settings = Settings::default();
+    settings.history = 10;
+    let store = With(MemoryStore::default(), Arc::new(Far));
+    let (addr, _chat) = serve_as(store, &settings).await;
     storm(addr).await;
 }
 

@@ -1,10 +1,18 @@
 //! Nothing is lost and nothing comes twice, whoever sends, comes, goes and comes back meanwhile.
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::task::JoinSet;
 
-use crate::{Fresh, Person, Server, assert_increasing, data, id};
+use crate::{Person, Server, assert_increasing, data, id};
 
 const SENDERS: usize = 4;
 const EACH: usize = 60;
@@ -31,36 +39,41 @@ impl Chance {
 /// What was sent: the nicknames of both where it was private, by id.
 type All = BTreeMap<u64, Option<[String; 2]>>;
 
-/// Reads until the end, cutting the stream after a few events each time; the ids of what came. What it has had
-/// of the public ones before is its history's to say.
+/// Reads until the end, cutting the stream after a few events each time; the ids of what came since a history
+/// was told last.
 async fn read_all(person: Person, mut chance: Chance, cuts: bool) -> Vec<u64> {
-    let mut ids: Vec<u64> = Vec::new();
+    let mut ids: Option<Vec<u64>> = None;
     let mut last = None;
     loop {
-        let mut stream = person.stream(last.as_deref()).timeout(PATIENCE).await;
-        if last.is_none() {
-            stream.next_named("connected").await;
-            ids = Fresh::read(&mut stream).await.ids();
-        }
-        let mut left = if cuts { chance.below(12) } else { usize::MAX };
+        // Its place counts once it knows how things stand.
+        let after = last.as_deref().filter(|_| ids.is_some());
+        let mut stream = person.stream(after).timeout(PATIENCE).await;
+        let most = if cuts { chance.below(12) } else { usize::MAX };
         // Cut by the server, as it may be that falls behind, it comes back too.
-        while let Some(event) = stream.try_next(PATIENCE).await {
+        for _ in 0..=most {
+            let Some(event) = stream.try_next(PATIENCE).await else {
+                break;
+            };
             // What comes before any id of a stream that resumes leaves the place as it is.
             if !event.last_event_id.is_empty() {
                 last = Some(event.last_event_id.clone());
             }
-            if event.event == "chat" {
-                let message = data(&event);
+            let said = match &*event.event {
+                "history" => {
+                    ids = Some(Vec::new());
+                    serde_json::from_value(data(&event)["messages"].take()).unwrap()
+                }
+                "chat" => vec![data(&event)],
+                _ => Vec::new(),
+            };
+            for message in said {
+                let ids = ids.as_mut().expect("a history first");
                 ids.push(id(&message));
-                assert_increasing(&ids);
+                assert_increasing(ids);
                 if message["text"] == END {
-                    return ids;
+                    return ids.clone();
                 }
             }
-            if left == 0 {
-                break;
-            }
-            left -= 1;
         }
         if chance.below(2) == 0 {
             stream.reset();
@@ -68,10 +81,15 @@ async fn read_all(person: Person, mut chance: Chance, cuts: bool) -> Vec<u64> {
     }
 }
 
-/// Sends at once to everybody and to each of `readers`.
-async fn send_all(person: Person, readers: Vec<String>, mut chance: Chance) -> All {
+/// Sends to everybody and to each of `readers`, until enough is sent and all have come.
+async fn send_all(
+    person: Person,
+    readers: Vec<String>,
+    mut chance: Chance,
+    have_come: Arc<AtomicBool>,
+) -> All {
     let mut all = All::new();
-    for _ in 0..EACH {
+    while all.len() < EACH || !have_come.load(Ordering::SeqCst) {
         let to = readers.get(chance.below(2 * readers.len()));
         let id = match to {
             Some(to) => person.whisper(to, "psst").await,
@@ -104,18 +122,24 @@ pub(crate) async fn storm(addr: SocketAddr) {
     for (n, person) in people[..READERS].iter().enumerate() {
         read(person, n, true);
     }
-    let mut senders = JoinSet::new();
+    let (mut senders, have_come) = (JoinSet::new(), Arc::new(AtomicBool::new(false)));
     for n in 0..SENDERS {
         let person = Person::join(addr, &format!("sender {n}")).await;
         let chance = Chance(u64::try_from(100 + n).unwrap());
-        senders.spawn(send_all(person, names.clone(), chance));
+        senders.spawn(send_all(
+            person,
+            names.clone(),
+            chance,
+            Arc::clone(&have_come),
+        ));
     }
     for (n, person) in people[READERS..].iter().enumerate() {
         read(person, 200 + n, n % 2 == 0);
         // Spread over the storm: each comes when one more has been heard.
         let (mut stream, _) = people[0].open().await;
-        stream.try_next(PATIENCE).await;
+        stream.next_named("chat").await;
     }
+    have_come.store(true, Ordering::SeqCst);
     let mut all = All::new();
     for sent in senders.join_all().await {
         all.extend(sent);
@@ -143,4 +167,9 @@ pub(crate) async fn storm(addr: SocketAddr) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everybody_hears_everything_once() {
     storm(Server::start(&[]).await.addr()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_told_anew_after_a_gap_is_told_once() {
+    storm(Server::start(&["--history", "10"]).await.addr()).await;
 }
