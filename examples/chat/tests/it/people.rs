@@ -1,9 +1,12 @@
 //! Who is there, and who comes and goes.
 
+use std::{collections::BTreeSet, time::Duration};
+
 use serde_json::{Value, json};
 use sse_conformance::{End, StreamClient};
+use tokio::task::JoinSet;
 
-use crate::{QUIET, Server, chat, chats_until, data};
+use crate::{Person, QUIET, Server, chat, chats_until, data};
 
 /// The next change of who is online.
 async fn change(stream: &mut StreamClient) -> (String, String) {
@@ -105,4 +108,59 @@ async fn who_leaves_is_gone_at_once_and_for_good() {
         assert_eq!(texts, ["hello"]);
     }
     assert!(bob.history().await.contains(&secret), "his own side stays");
+}
+
+/// Keeps a list by what a stream tells, until the end; who is on it then. Each change has to be one.
+async fn watch(person: Person) -> BTreeSet<String> {
+    let (mut stream, fresh) = person.open().await;
+    let mut online: BTreeSet<_> = fresh.nicknames.into_iter().collect();
+    loop {
+        let event = stream.next_event().await;
+        let told = data(&event);
+        match &*event.event {
+            "system" => {
+                let nickname = told["nickname"].as_str().unwrap().to_owned();
+                let is_new = match told["type"].as_str() {
+                    Some("join") => online.insert(nickname),
+                    Some("leave") => online.remove(&nickname),
+                    other => panic!("{other:?}"),
+                };
+                assert!(is_new, "{told}");
+            }
+            "chat" => return online,
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_and_its_changes_agree_whoever_moves_meanwhile() {
+    let server = Server::start(&["--grace", "1ms"]).await;
+    let mut movers = JoinSet::new();
+    for n in 0..6 {
+        let person = server.join(&format!("mover {n}")).await;
+        movers.spawn(async move {
+            for _ in 0..20 {
+                person.open().await;
+                // For longer than the grace, or not.
+                let (mut stream, _) = person.open().await;
+                stream.try_next(Duration::from_millis(2)).await;
+            }
+            person.leave().await;
+        });
+    }
+    let mut watchers = JoinSet::new();
+    for n in 0..8 {
+        let person = server.join(&format!("watcher {n}")).await;
+        person.open().await;
+        watchers.spawn(watch(person));
+    }
+    movers.join_all().await;
+    server.join("host").await.say("the end").await;
+    let lists = watchers.join_all().await;
+    assert_eq!(lists.len(), 8);
+    for online in lists {
+        let stays = online.iter().all(|name| name.starts_with("watcher "));
+        assert!(stays, "{online:?}");
+    }
 }
