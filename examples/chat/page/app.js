@@ -179,7 +179,11 @@ async function ask(method, path, body) {
   const headers = { 'content-type': 'application/json' };
   if (me) headers.authorization = `Bearer ${me.token}`;
   const response = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
-  if (response.status === 401 && me) forget('The server doesn’t know you any more. Join again.');
+  if (response.status === 401 && me) {
+    const why = 'The server doesn’t know you any more. Join again.';
+    forget(why);
+    throw new Error(why);
+  }
   if (method === 'HEAD') return response;
   const answer = await response.json();
   if (!response.ok) throw new Error(answer.error);

@@ -12,6 +12,8 @@ use crate::{
 };
 
 /// A store in memory. It ends with the process.
+///
+/// It is bounded by how many people there are, and what they leave unread: a real one would bound that in bytes.
 #[derive(Debug, Default)]
 pub struct MemoryStore(Mutex<State>);
 

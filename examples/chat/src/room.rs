@@ -18,13 +18,15 @@ const REMEMBERED: usize = 1_000;
 pub(crate) struct Room {
     pub(crate) members: Members,
     pub(crate) store: Box<dyn Store>,
-    /// What has been told. Whatever is told happens under this lock as one step: a message is stored and
-    /// published; somebody comes or goes and that is published; a fresh stream opens and is told how things
-    /// stand; somebody leaves. So a stream opens either before a message, and gets it as `chat`, or after it,
-    /// and finds it in `history`: never both, never neither.
+    /// What has been told. Whatever is told happens under this lock, as one step: a message is stored and
+    /// published; somebody comes or goes, and that is published; a fresh stream opens and is told how things
+    /// stand. So a stream opens either before a message, and gets it as `chat`, or after it, and finds it in
+    /// `history`: never both, never neither. What says whose a name is, or what he has read, is done under it
+    /// too: a name that is freed in between would be another's.
     ///
-    /// Nothing else waits for it. A stream that resumes needs no state, and its place is in the hub's own order;
-    /// requests are read and checked before. It is fair: however much is sent, whoever comes gets his turn.
+    /// Nothing else waits for it: a stream that resumes needs no state, and has its place in the hub's own
+    /// order; a request is read and checked before. It is fair: however much is sent, whoever comes gets his
+    /// turn.
     pub(crate) told: Mutex<Told>,
 }
 

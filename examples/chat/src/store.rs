@@ -33,12 +33,12 @@ pub const UNREAD: usize = 500;
 ///
 /// What it may assume:
 ///
-/// - A1: `append` and `forget` are called one at a time, with nothing beside them.
-/// - A2: names that differ only in case never have messages at the same time.
+/// - A1: one call is made at a time, and the next once that has ended or was dropped.
+/// - A2: of the names that differ only in case, one at the most has private messages at a time.
 ///
 /// # Concurrency
 ///
-/// `recent` may run beside `recent`; everything else runs alone.
+/// None, by A1. A room waits while its store does.
 ///
 /// # Ordering
 ///
@@ -46,7 +46,8 @@ pub const UNREAD: usize = 500;
 ///
 /// # Cancel safety
 ///
-/// The room never drops a call midway, unless its runtime ends; whether the message is kept is open then.
+/// `append` and `forget` are never dropped midway, unless the runtime ends; whether they took place is open then.
+/// `recent` and `read` may be, by whoever asked and went away: `read` has taken place or not.
 ///
 /// # Errors
 ///
