@@ -6,9 +6,8 @@ const MOST_SHOWN = 1_000;
 /** `{nickname, token}` of whoever uses this page; after a reload he is the same. */
 let me = JSON.parse(sessionStorage.getItem(SAVED));
 let source = null;
-/** What the stream saw last. It counts from `history` on: without it this page would come back as a new one. */
+/** What the stream saw last: nothing has an id before it has told how things stand. */
 let lastEventId = '';
-let knowsHistory = false;
 /** To whom alone the next message goes. */
 let recipient = null;
 /** The newest private message that is shown, and up to which the server knows that they are. */
@@ -108,19 +107,13 @@ function writeTo(name) {
 // --- the stream
 
 const HANDLERS = {
-  connected: ({ resume }) => {
-    show('open', 'connected');
-    if (resume === 'fresh' || knowsHistory) return;
-    // It was cut before it knew how things stood: it goes on where it has never been.
-    connect();
-  },
+  connected: () => show('open', 'connected'),
   online_list: ({ nicknames }) => {
     online.clear();
     nicknames.forEach((name) => online.add(name));
     showOnline();
   },
   history: ({ messages }) => {
-    knowsHistory = true;
     messages.forEach(showMessage);
     read();
   },
@@ -150,7 +143,7 @@ function stop(text, status = 'closed') {
 function connect() {
   stop('');
   const query = new URLSearchParams({ token: me.token });
-  if (knowsHistory && lastEventId) query.set('lastEventId', lastEventId);
+  if (lastEventId) query.set('lastEventId', lastEventId);
   const opened = new EventSource(`/events?${query}`);
   source = opened;
   show('connecting', 'connecting');
@@ -159,7 +152,7 @@ function connect() {
       // One that was closed may still have some to dispatch.
       if (source !== opened) return;
       handle(JSON.parse(event.data));
-      if (knowsHistory) lastEventId = event.lastEventId;
+      lastEventId = event.lastEventId || lastEventId;
     });
   }
   opened.addEventListener('error', () => {
@@ -206,7 +199,7 @@ async function read() {
 function enter(joined) {
   me = joined;
   sessionStorage.setItem(SAVED, JSON.stringify(me));
-  [lastEventId, knowsHistory, newestPrivate, readUpTo] = ['', false, 0, 0];
+  [lastEventId, newestPrivate, readUpTo] = ['', 0, 0];
   online.clear();
   seen.clear();
   byId('messages').replaceChildren();

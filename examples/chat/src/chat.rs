@@ -125,27 +125,16 @@ impl Chat {
         member.ok_or(Refusal::Unauthorized)
     }
 
-    /// Opens a stream: a fresh one is told how things stand, one that resumes goes on where it was.
-    ///
-    /// The hub's own `connected` claims a place before a fresh stream has been told that. Who is cut in between
-    /// has to come back without a last event id; the server can't tell him from one who has read it all.
+    /// Opens a stream: a fresh one begins with how things stand, one that resumes goes on where it was.
     pub(crate) async fn open(&self, sse: Sse, token: &str) -> Result<SseResponse, Refusal> {
-        if sse.last_event_id().is_some() {
-            let member = self.member(Some(token))?;
-            return Ok(sse.client(member.client).open(&self.hub).await);
-        }
-        let told = self.room.told.lock().await;
         let member = self.member(Some(token))?;
-        // Read before there is a stream: should it fail, there is none.
-        let state = self.room.state(&member, &told, None).await?;
-        let subscription = match sse.client(member.client).subscribe(&self.hub).await {
-            Ok(subscription) => subscription,
-            Err(error) => return Ok(error.to_reply()),
+        let is_fresh = sse.last_event_id().is_none();
+        let request = sse.client(member.client);
+        let request = match is_fresh {
+            true => request.begin_with_state(),
+            false => request,
         };
-        let to_it = Target::connection(subscription.id());
-        let state = state.map(|event| (to_it.clone(), event));
-        self.hub.publish_many(state).await?;
-        Ok(subscription.into())
+        Ok(request.open(&self.hub).await)
     }
 
     /// Says something, to everybody or to one. A request that ends midway leaves no half of it.
@@ -215,15 +204,13 @@ impl Chat {
         let how = Final::lasting(LEFT_FOR).reason("left");
         let his = Target::client(member.client);
         self.hub.disconnect_for_good(&his, how);
-        if told.online.remove(&member.nickname) {
-            let event = Change::Leave.event(&member.nickname);
-            self.hub.broadcast(event).await?;
-        }
-        Ok(())
+        Ok(Change::Leave
+            .tell(&self.hub, &mut told, &member.nickname)
+            .await?)
     }
 }
 
-/// How things stand, for a stream that misses something.
+/// How things stand, for a stream that begins, or misses something.
 async fn fresh_state(
     room: Arc<Room>,
     fresh: FreshState,

@@ -15,9 +15,8 @@
 //! Each message comes once: in `history`, or else as a `chat`. A stream that comes back with a last event id is
 //! told neither list nor history: it goes on where it was. What it must know:
 //!
-//! - After a `gap` both are told anew, in place of what was known.
-//! - The id of `connected` stands before them. Whoever is cut before `history` has come must come back without
-//!   that id, as somebody new.
+//! - After a `gap` both are told anew, in place of what was known. Nothing has an id before them: whoever is cut
+//!   in between comes back as before.
 //! - One's own messages come like everybody's, in their place among all others.
 
 #![forbid(unsafe_code)]

@@ -1,8 +1,13 @@
 use std::sync::Arc;
 
-use sse_core::{ClientNotice, ClientPresence, Event, EventBuilder, Hub};
+use serde_json::json;
+use sse_core::{ClientNotice, ClientPresence, Event, Hub, PublishError};
 
-use crate::{Nickname, chat::now, room::Room};
+use crate::{
+    Nickname,
+    chat::now,
+    room::{Room, Told},
+};
 
 /// That somebody has come or gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,15 +17,27 @@ pub(crate) enum Change {
 }
 
 impl Change {
-    /// What everybody is told. Only the change: a list of all each time would be as many names, for as many
-    /// readers, as there are people, whenever one of them moves.
-    pub(crate) fn event(self, nickname: &Nickname) -> EventBuilder {
+    /// Tells everybody, if it is news. Only the change: a list of all each time would be as many names, for as
+    /// many readers, as there are people, whenever one of them moves.
+    pub(crate) async fn tell(
+        self,
+        hub: &Hub,
+        told: &mut Told,
+        nickname: &Nickname,
+    ) -> Result<(), PublishError> {
+        if !told.change(self, nickname) {
+            return Ok(());
+        }
         let what = match self {
             Self::Join => "join",
             Self::Leave => "leave",
         };
-        let data = serde_json::json!({ "type": what, "nickname": nickname, "time": now() });
-        Event::json(&data).event("system")
+        let data = json!({ "type": what, "nickname": nickname, "time": now() });
+        let receipt = hub.broadcast(Event::json(&data).event("system")).await?;
+        if let Some(position) = receipt.position() {
+            told.note_change(self, nickname.clone(), position);
+        }
+        Ok(())
     }
 }
 
@@ -36,11 +53,7 @@ pub(crate) async fn tell(hub: Hub, room: Arc<Room>, mut presence: ClientPresence
         let Some(member) = room.members.of_client(&client) else {
             continue;
         };
-        let is_new = match change {
-            Change::Join => told.online.insert(member.nickname.clone()),
-            Change::Leave => told.online.remove(&member.nickname),
-        };
-        if is_new && let Err(error) = hub.broadcast(change.event(&member.nickname)).await {
+        if let Err(error) = change.tell(&hub, &mut told, &member.nickname).await {
             tracing::warn!(%error, "nobody is told who comes and goes");
         }
     }

@@ -30,6 +30,13 @@ pub use users::{Users, UsersError, hash};
 
 /// The gRPC service, generated from `proto/push.proto`, which says what it does.
 pub mod proto {
-    #![allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all)]
+    #![allow(
+        clippy::all,
+        clippy::clone_on_ref_ptr,
+        missing_docs,
+        unreachable_pub,
+        unused_qualifications,
+        reason = "it is generated"
+    )]
     tonic::include_proto!("gateway.v1");
 }

@@ -52,7 +52,7 @@ fn token(
 ) -> Result<(), String> {
     let settings = settings(args)?;
     let user = ClientId::new(user).map_err(|error| format!("user: {error}"))?;
-    let groups: Result<Vec<_>, _> = groups.iter().map(|group| GroupName::new(group)).collect();
+    let groups: Result<Vec<_>, _> = groups.iter().map(GroupName::new).collect();
     let groups = groups.map_err(|error| format!("group: {error}"))?;
     let lasts = lasts.unwrap_or(settings.tokens.lasts);
     let token = Tokens::new(&settings.tokens).issue(&user, &groups, lasts);

@@ -5,7 +5,9 @@ use std::fs;
 use example_support::say;
 use gateway::{
     GrpcSettings,
-    proto::{BroadcastRequest, PushToGroupRequest, PushToUsersRequest, push_client::PushClient},
+    proto::{
+        self, BroadcastRequest, PushToGroupRequest, PushToUsersRequest, push_client::PushClient,
+    },
 };
 use secrecy::ExposeSecret;
 use tonic::{
@@ -62,11 +64,16 @@ pub(crate) async fn push(settings: &GrpcSettings, push: &PushArgs) -> Result<(),
         }
     };
     let pushed = pushed.map_err(|status| format!("{:?}: {}", status.code(), status.message()))?;
-    let pushed = pushed.into_inner();
-    let (queued, matched) = (pushed.queued, pushed.matched);
+    let proto::Pushed {
+        matched,
+        queued,
+        passed,
+        position,
+        ..
+    } = pushed.into_inner();
+    let taken = queued + passed;
     say(format!(
-        "Taken by {queued} of {matched} connections, at {}",
-        pushed.position
+        "Taken by {taken} of {matched} connections, at {position}"
     ));
     Ok(())
 }

@@ -138,11 +138,7 @@ impl Users {
         });
         let is_right = verified.await.unwrap_or(false);
         let user = user.filter(|_| is_right).ok_or(LoginError::Wrong)?;
-        let groups: Result<_, _> = user
-            .groups
-            .iter()
-            .map(|group| GroupName::new(group))
-            .collect();
+        let groups: Result<_, _> = user.groups.iter().map(GroupName::new).collect();
         Ok(Login {
             user: ClientId::new(name).map_err(|_| LoginError::Wrong)?,
             groups: groups.map_err(|_| LoginError::Wrong)?,

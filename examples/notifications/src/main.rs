@@ -43,6 +43,8 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
         "gateway",
         "cargo run -p gateway -- init",
         "push for other services: JWT, Redis, gRPC, acknowledgements; then `cargo run -p gateway`",
+    ),
+    (
         "chat",
         "cargo run -p chat",
         "a chat room with a history and private messages, each told once; on warp",

@@ -138,6 +138,7 @@ fn answer(pushed: Result<Pushed, PushError>) -> Result<Response<proto::Pushed>, 
         duplicate,
         matched: delivery.matched.into(),
         queued: delivery.queued.into(),
+        passed: delivery.passed.into(),
         closed: delivery.closed.into(),
     }))
 }

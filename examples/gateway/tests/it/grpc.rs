@@ -112,13 +112,16 @@ async fn nobody_pushes_without_the_key() {
     assert_eq!(server.stream(KEY).await.status(), 401);
 }
 
+/// Users, event, data and key; and the fields that are wrong.
+type Call<'a> = (&'a [&'a str], &'a str, &'a str, &'a str, &'a [&'a str]);
+
 #[tokio::test]
 async fn all_that_is_wrong_is_said_with_the_names_of_the_fields() {
     let server = Server::start().await;
     let mut service = server.service().await;
     let too_many = vec!["ada".to_owned(); 1_001];
     let long = "x".repeat(10_000);
-    let cases: &[(&[&str], &str, &str, &str, &[&str])] = &[
+    let cases: &[Call<'_>] = &[
         (&[], "", "", "", &["user_ids", "event", "json_data"]),
         (
             &["ada", "", "b\nb"],
@@ -186,6 +189,7 @@ async fn all_that_is_wrong_is_said_with_the_names_of_the_fields() {
 async fn a_key_makes_it_once() {
     let server = Server::start().await;
     let mut ada = server.open("ada").await;
+    ada.next_named("caught-up").await;
     let mut service = server.service().await;
     let request = PushToUsersRequest {
         idempotency_key: "order-17".to_owned(),

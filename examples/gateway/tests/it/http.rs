@@ -67,6 +67,9 @@ async fn a_wrong_password_and_a_wrong_user_are_the_same() {
     assert_eq!(answers.len(), 1, "{answers:?}");
 }
 
+/// Method, path, headers and body; and the status.
+type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str, u16);
+
 #[tokio::test]
 async fn bad_requests_are_told_what_is_wrong() {
     let server = Server::start().await;
@@ -76,7 +79,7 @@ async fn bad_requests_are_told_what_is_wrong() {
     let json = ("content-type", "application/json");
     let position = r#"{"last_event_id":"~0000000000000001.1"}"#;
     let large = format!(r#"{{"last_event_id":"{}"}}"#, "x".repeat(20_000));
-    let cases: &[(&str, &str, &[(&str, &str)], &str, u16)] = &[
+    let cases: &[Case<'_>] = &[
         ("POST", "/login", &[json], "", 400),
         ("POST", "/login", &[json], "{", 400),
         ("POST", "/login", &[json], "[]", 422),
