@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// A C compiler to build with; two browsers and the driver of one (the other's is a cargo tool), a
-/// plain client, three proxies and what makes their certificates, a log that several nodes share,
+/// plain client, three proxies and what makes their certificates, a store that outlives a process,
 /// networks of their own, and a processor that counts, to test with.
 const PACKAGES: &[&str] = &[
     "build-essential",
