@@ -14,12 +14,15 @@ use crate::support::{
     settle, subscribe, text, unread,
 };
 
+/// Why it is asked, and at which position.
+type Asked = (Option<GapCause>, Option<Position>);
+
 /// An application that stores what it publishes, and tells all of it where it is let.
 #[derive(Debug, Clone)]
 struct App {
     stored: Arc<Mutex<Vec<String>>>,
     gate: Arc<Semaphore>,
-    asked: Arc<Mutex<Vec<(Option<GapCause>, Option<Position>)>>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl App {
@@ -51,7 +54,7 @@ impl App {
         hub.broadcast(text(word)).await.unwrap();
     }
 
-    fn asked(&self) -> Vec<(Option<GapCause>, Option<Position>)> {
+    fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
 }
