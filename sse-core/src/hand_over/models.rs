@@ -7,15 +7,15 @@ use std::{panic, sync::Arc};
 
 use shuttle::thread;
 
-use self::node::{Mistake, Node};
+use self::node::{Mistake, Node, State};
 use crate::models::check;
 
 /// How many events one of the publishers publishes.
 const EVENTS: u64 = 4;
 
-fn model(mistake: Mistake, kept: usize, tells_state: bool) {
+fn model(mistake: Mistake, kept: usize, state: State) {
     check(move || {
-        let node = Node::new(mistake, kept, tells_state);
+        let node = Node::new(mistake, kept, state);
         node.publish();
         let spawn = |act: fn(&Node)| {
             let node = Arc::clone(&node);
@@ -47,37 +47,55 @@ fn model(mistake: Mistake, kept: usize, tells_state: bool) {
 
 #[test]
 fn what_is_received_is_what_was_published() {
-    model(Mistake::None, 100, false);
+    model(Mistake::None, 100, State::Never);
 }
 
 #[test]
 fn what_is_evicted_is_told() {
-    model(Mistake::None, 2, false);
+    model(Mistake::None, 2, State::Never);
 }
 
 #[test]
 fn what_is_evicted_is_told_and_then_how_things_stand() {
-    model(Mistake::None, 2, true);
+    model(Mistake::None, 2, State::Told);
+}
+
+#[test]
+fn what_comes_after_the_state_is_received() {
+    model(Mistake::None, 100, State::First);
+    model(Mistake::None, 2, State::First);
 }
 
 #[test]
 fn mistakes_are_found() {
-    for (mistake, kept, tells_state, complaint) in [
-        (Mistake::RegistersAfterReplay, 100, false, "missed"),
-        (Mistake::OffersMeanwhile, 100, false, ""),
-        (Mistake::PositionBeforeTheLock, 100, false, ""),
-        (Mistake::OpensWithTheHead, 100, false, "missed"),
-        (Mistake::BeatsWithTheHead, 100, false, "missed"),
+    for (mistake, kept, state, complaint) in [
+        (Mistake::RegistersAfterReplay, 100, State::Never, "missed"),
+        (Mistake::OffersMeanwhile, 100, State::Never, ""),
+        (Mistake::PositionBeforeTheLock, 100, State::Never, ""),
+        (Mistake::OpensWithTheHead, 100, State::Never, "missed"),
+        (Mistake::BeatsWithTheHead, 100, State::Never, "missed"),
         (
             Mistake::PositionBeforeTheFreshState,
             2,
-            true,
+            State::Told,
             "a position before the state",
         ),
-        (Mistake::OverlooksAJoin, 100, false, "missed"),
-        (Mistake::OverlooksAnEviction, 2, false, "missed"),
+        (
+            Mistake::OpensWithTheHead,
+            100,
+            State::First,
+            "a position before the state",
+        ),
+        (
+            Mistake::BeatsWithTheHead,
+            100,
+            State::First,
+            "a position before the state",
+        ),
+        (Mistake::OverlooksAJoin, 100, State::Never, "missed"),
+        (Mistake::OverlooksAnEviction, 2, State::Never, "missed"),
     ] {
-        let found = panic::catch_unwind(|| model(mistake, kept, tells_state));
+        let found = panic::catch_unwind(|| model(mistake, kept, state));
         let Err(found) = found else {
             panic!("{mistake:?} isn't found");
         };

@@ -111,6 +111,29 @@ fn a_reader_of_what_is_thrown_away_gets_the_beginning() {
     reads_what_was_taken(CloseReason::Stalled);
 }
 
+#[test]
+fn a_reader_whose_permission_is_over_gets_the_beginning_and_the_last_words() {
+    check(|| {
+        let sink = queue(8);
+        let reader = reader(&sink);
+        let writer = thread::spawn({
+            let sink = Arc::clone(&sink);
+            move || {
+                let is_taken = |text: &&str| put(&sink, text, Refuse) == Offer::QUEUED;
+                ["a", "b"].into_iter().take_while(is_taken).count()
+            }
+        });
+        sink.close_with(&frame("last"), CloseReason::Revoked);
+        sink.wake();
+        let (taken, seen) = (writer.join().unwrap(), reader.join().unwrap());
+        let (last, before) = seen.split_last().unwrap();
+        assert_eq!(last, "last");
+        assert!(
+            ["a", "b"][..taken].starts_with(&before.iter().map(String::as_str).collect::<Vec<_>>())
+        );
+    });
+}
+
 /// Waits for room before each frame; how many were taken before the end.
 fn feed(sink: &QueueSink, texts: &[&str]) -> usize {
     let has_room = |text: &&&str| {

@@ -30,6 +30,16 @@ pub(super) enum Mistake {
     OverlooksAnEviction,
 }
 
+/// When the application tells how things stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Never,
+    /// After a gap.
+    Told,
+    /// After a gap; and to the client, which is new, at the beginning.
+    First,
+}
+
 /// What the client gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seen {
@@ -44,8 +54,7 @@ pub(super) enum Seen {
 /// A node with one connection.
 pub(super) struct Node {
     mistake: Mistake,
-    /// Whether the application tells how things stand after a gap.
-    tells_state: bool,
+    state: State,
     history: MemoryHistory,
     section: Mutex<Section>,
     tally: Arc<Tally>,
@@ -82,12 +91,12 @@ fn target(sequence: u64) -> Target {
 }
 
 impl Node {
-    pub(super) fn new(mistake: Mistake, kept: usize, tells_state: bool) -> Arc<Self> {
+    pub(super) fn new(mistake: Mistake, kept: usize, state: State) -> Arc<Self> {
         let history = MemoryHistory::last(kept);
         history.begin(at(0));
         Arc::new(Self {
             mistake,
-            tells_state,
+            state,
             history,
             section: Mutex::default(),
             tally: Arc::default(),
@@ -156,7 +165,8 @@ impl Node {
         }
     }
 
-    /// The client comes back, having seen nothing. In the section of whoever calls.
+    /// The client comes back, having seen nothing, or begins with how things stand. In the section of
+    /// whoever calls.
     fn register(&self, section: &mut Section) {
         let mut groups = vec![group("g")];
         groups.extend(section.joined.map(|_| group("h")));
@@ -174,9 +184,19 @@ impl Node {
             GroupRule::exact(),
         );
         let head = section.head;
-        let cursor = Some(at(0));
-        let hand_over = HandOver::new(viewer, Next::Read, cursor, Some(at(head)), &self.tally);
-        section.hand_over = Some(hand_over);
+        let begin = |cursor| {
+            HandOver::new(
+                viewer,
+                Next::Read,
+                Some(cursor),
+                Some(at(head)),
+                &self.tally,
+            )
+        };
+        section.hand_over = Some(match self.state {
+            State::First => begin(at(head)).with_state(),
+            State::Never | State::Told => begin(at(0)),
+        });
         if self.mistake == Mistake::OpensWithTheHead {
             section.seen.push(Seen::Claim(head));
         }
@@ -206,6 +226,9 @@ impl Node {
                 .extend(positions.map(|own| Seen::Event(own.sequence())));
             section.live = true;
             return;
+        }
+        if self.state == State::First {
+            self.tell_state();
         }
         while !self.switch() {
             self.read();
@@ -277,14 +300,17 @@ impl Node {
         }
         section.seen.push(Seen::Gap);
         let hand_over = section.hand_over.as_mut().unwrap();
-        hand_over.gap_told(gap, Some(at(head)), self.tells_state);
-        if !self.tells_state {
-            return;
-        }
+        hand_over.gap_told(gap, Some(at(head)), self.state != State::Never);
         if self.mistake == Mistake::PositionBeforeTheFreshState {
             section.seen.push(Seen::Claim(head));
         }
         drop(section);
+        if self.state != State::Never {
+            self.tell_state();
+        }
+    }
+
+    fn tell_state(&self) {
         thread::yield_now();
         let mut section = self.section.lock();
         let Next::Fresh(_, Some(position)) = section.hand_over.as_mut().unwrap().next() else {
@@ -313,12 +339,12 @@ impl Node {
         let section = self.section.lock();
         let seen = &section.seen;
         // All up to here has been seen, or was told to be missing.
-        let (mut known, mut gap, mut untold) = (0, false, false);
+        let (mut known, mut gap, mut untold) = (0, false, self.state == State::First);
         for (place, item) in seen.iter().enumerate() {
             let position = match *item {
                 Seen::Gap => {
                     gap = true;
-                    untold = self.tells_state;
+                    untold = self.state != State::Never;
                     continue;
                 }
                 Seen::Fresh(position) => {
