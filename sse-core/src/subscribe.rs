@@ -84,8 +84,10 @@ impl Subscribe {
 
     /// Begins the stream with how things stand, as the application tells by
     /// [`HubBuilder::fresh_state`](crate::HubBuilder::fresh_state): before anything that carries a
-    /// position, also where the client comes back and misses nothing. What is published from then on
-    /// follows, and a `caught-up`. Where the hub has nobody to ask for it, it changes nothing.
+    /// position (the opening event carries none then), also where the client comes back and misses
+    /// nothing. What is published and kept from then on follows, and a `caught-up`, which says how many
+    /// events that aren't kept were skipped meanwhile. Should something turn out to be missing, the state
+    /// is told once more, after the `gap`. Where the hub has nobody to ask for it, it changes nothing.
     pub const fn begin_with_state(mut self) -> Self {
         self.begins_with_state = true;
         self

@@ -83,6 +83,8 @@ async function ask(path, body, bearer) {
 }
 
 function keep(value) {
+  // What one user has seen is nothing that another acknowledges.
+  if (value !== token) lastEventId = "";
   token = value;
   sessionStorage.setItem("token", token);
   byId("token").value = token;

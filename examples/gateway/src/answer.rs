@@ -44,7 +44,8 @@ impl Refusal {
             Self::Body(error) => error.status(),
             Self::Malformed(_) | Self::Query => StatusCode::BAD_REQUEST,
             Self::Invalid(_) | Self::NoPosition => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Login(LoginError::Busy) | Self::Store(StoreError::Unavailable) => {
+            Self::Login(LoginError::Busy)
+            | Self::Store(StoreError::Unavailable | StoreError::Superseded) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Store(_) | Self::Signing(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -56,7 +57,8 @@ impl Refusal {
         let told = match self {
             Self::MethodNotAllowed(allow) => Some((header::ALLOW, *allow)),
             Self::Unauthorized => Some((header::WWW_AUTHENTICATE, "Bearer")),
-            Self::Login(LoginError::Busy) | Self::Store(StoreError::Unavailable) => {
+            Self::Login(LoginError::Busy)
+            | Self::Store(StoreError::Unavailable | StoreError::Superseded) => {
                 Some((header::RETRY_AFTER, "2"))
             }
             _ => None,

@@ -4,8 +4,8 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 
 /// Streams for whoever has a token, events from services by gRPC.
 ///
-/// Every setting of the file can be given by the environment, too: `GATEWAY__GRPC__LISTEN` is `listen` of
-/// `[grpc]`.
+/// Every setting of the file but lists can be given by the environment, too: `GATEWAY__GRPC__LISTEN` is `listen`
+/// of `[grpc]`.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Args {
@@ -20,7 +20,8 @@ pub(crate) struct Args {
     pub(crate) config: PathBuf,
 
     /// The Redis that knows which tokens are revoked, such as redis://127.0.0.1:6379; over what the settings
-    /// say. Without one that is kept in memory.
+    /// say. Without one that is kept in memory. A URL with a password is better given by `GATEWAY__REDIS`, which
+    /// no list of processes shows.
     #[arg(long, value_name = "URL")]
     pub(crate) redis: Option<String>,
 

@@ -1,11 +1,15 @@
 //! What the gateway does, whichever way it is asked.
 
-use std::{fmt::Debug, sync::Arc, time::Duration};
+use std::{
+    fmt::Debug,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::Response;
 use sse_core::{
     BuildError, ClientId, ClientRequest, Delivery, Event, EventName, Final, Heartbeat, Hub,
-    OutcomeError, Position, PublishError, StreamBody, StreamReply, Target,
+    OutcomeError, Position, PublishError, Receipt, StreamBody, StreamReply, Target,
 };
 use tokio::sync::mpsc;
 
@@ -31,6 +35,8 @@ pub struct Gateway {
     own_events: Vec<EventName>,
     grants: Grants,
     mailbox: Mailbox,
+    /// How large the data of an important event may be, in bytes.
+    pub(crate) largest_important: usize,
     store: Arc<dyn Store>,
     /// That of all positions of this process.
     epoch: u64,
@@ -72,6 +78,8 @@ pub(crate) struct Pushed {
 /// Why it wasn't pushed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PushError {
+    #[error("the gateway is ending: make the call again, of the next")]
+    Draining,
     #[error(transparent)]
     Publish(#[from] PublishError),
     #[error(transparent)]
@@ -81,7 +89,7 @@ pub(crate) enum PushError {
 }
 
 impl Gateway {
-    /// A gateway with these settings. It asks Redis, if there is one, in a task that ends with it.
+    /// A gateway with these settings, whose tasks last as long as the process.
     ///
     /// # Errors
     ///
@@ -100,7 +108,7 @@ impl Gateway {
                 Arc::new(store)
             }
         };
-        let mailbox = Mailbox::new(Arc::clone(&store));
+        let mailbox = Mailbox::new(Arc::clone(&store), settings.important.largest);
         let state = mailbox.clone();
         let builder = Hub::builder().config(settings.streams.clone());
         let hub = builder
@@ -126,6 +134,7 @@ impl Gateway {
             own_events: settings.own_events().map(EventName::clone).to_vec(),
             grants,
             mailbox,
+            largest_important: settings.important.largest,
             store,
             epoch,
         }))
@@ -142,11 +151,10 @@ impl Gateway {
         token: &str,
         request: impl FnOnce(ClientId) -> ClientRequest<R>,
     ) -> Result<R, Refusal> {
-        let permit = self.tokens.verify(token)?;
+        let (permit, verified) = (self.tokens.verify(token)?, Instant::now());
         let grant = self.grants.hold(&permit.token);
         let request = request(permit.user)
             .attribute(Arc::clone(&grant))
-            .valid_for(permit.left)
             .begin_with_state();
         let request = permit
             .groups
@@ -155,9 +163,14 @@ impl Gateway {
         let request = request.reply_with::<Response<StreamBody>>();
         let reply = match self.store.revoked(&[permit.token]).await {
             Ok(revoked) if !revoked.is_empty() => return Err(Refusal::Unauthorized),
-            Ok(_) => match request.subscribe(&self.hub).await {
+            Ok(_) => match request
+                // The store may have taken its time.
+                .valid_for(permit.left.saturating_sub(verified.elapsed()))
+                .subscribe(&self.hub)
+                .await
+            {
                 // It may have been meanwhile: then those that were open have been ended.
-                Ok(_) if grant.is_revoked() => return Err(Refusal::Unauthorized),
+                _ if grant.is_revoked() => return Err(Refusal::Unauthorized),
                 Ok(subscription) => subscription.into_response(),
                 Err(error) => error.to_response(),
             },
@@ -199,42 +212,54 @@ impl Gateway {
 
     /// Pushes an event.
     pub(crate) async fn push(&self, push: Push) -> Result<Pushed, PushError> {
+        self.check_draining()?;
         let receipt = self.hub.publish(push.target, push.event).await?;
-        Ok(Pushed {
-            position: receipt.position(),
-            duplicate: receipt.is_duplicate(),
-            delivery: receipt.outcome().await?,
-        })
+        self.pushed(&receipt).await
     }
 
-    /// Pushes an event to users that is kept until they acknowledge it.
+    /// Pushes an event to users that is kept until they acknowledge it. Not to be dropped midway.
     pub(crate) async fn push_important(
         &self,
         users: &[ClientId],
         event: Event,
     ) -> Result<Pushed, PushError> {
-        let name = event.name().map_or("", EventName::as_str);
-        let mail = self
-            .mailbox
-            .keep(users, name, event.data(), self.epoch)
-            .await?;
-        let push = Push {
-            target: Target::clients(users.iter().cloned()),
-            event,
-        };
-        let pushed = self.push(push).await;
-        match &pushed {
-            Ok(Pushed {
-                position: Some(position),
-                duplicate: false,
-                ..
-            }) => {
-                self.mailbox.place(users, mail, *position).await;
+        self.check_draining()?;
+        let (name, epoch) = (event.name().map_or("", EventName::as_str), self.epoch);
+        let mail = self.mailbox.keep(users, name, event.data(), epoch).await?;
+        let target = Target::clients(users.iter().cloned());
+        let published = self.hub.publish(target, event).await;
+        let receipt = match published {
+            Ok(receipt) => receipt,
+            Err(error) => {
+                self.mailbox.withdraw(users, &mail).await;
+                return Err(error.into());
             }
-            // The first one is kept; or whoever pushes does it again.
-            Ok(_) | Err(_) => self.mailbox.withdraw(users, &mail).await,
+        };
+        match receipt.position().filter(|_| !receipt.is_duplicate()) {
+            Some(position) => self.mailbox.place(users, mail, position).await,
+            // The first one is kept.
+            None => self.mailbox.withdraw(users, &mail).await,
         }
-        pushed
+        self.pushed(&receipt).await
+    }
+
+    async fn pushed(&self, receipt: &Receipt) -> Result<Pushed, PushError> {
+        let delivery = receipt.outcome().await?;
+        // If it began meanwhile, some may have gone without it.
+        self.check_draining()?;
+        Ok(Pushed {
+            position: receipt.position(),
+            duplicate: receipt.is_duplicate(),
+            delivery,
+        })
+    }
+
+    /// Who has been sent away comes back to another process, which knows nothing of what this one keeps.
+    fn check_draining(&self) -> Result<(), PushError> {
+        match self.hub.is_draining() {
+            true => Err(PushError::Draining),
+            false => Ok(()),
+        }
     }
 
     /// Ends the connections of users, who may come back after that time.

@@ -78,7 +78,7 @@ impl Grants {
         tokens.into_iter().filter(is_ours).cloned().collect()
     }
 
-    /// Ends the streams of whatever token is revoked, as a store tells it, until the store is gone.
+    /// Ends the streams of whatever token is revoked, as a store tells it.
     pub(crate) async fn enforce(
         self,
         hub: Hub,

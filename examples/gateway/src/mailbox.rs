@@ -5,7 +5,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 use sse_core::{ClientId, Event, FreshState, Position};
 use tokio::time::sleep;
 
-use crate::store::{Mail, Store, StoreError};
+use crate::store::{Mail, MailId, Store, StoreError};
 
 /// How often a store that failed is asked again, and after which pause.
 const TRIES: u32 = 600;
@@ -19,6 +19,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub(crate) struct Mailbox {
     store: Arc<dyn Store>,
+    /// How large the data of an event may be.
+    largest: usize,
 }
 
 /// What an acknowledgement did.
@@ -30,8 +32,8 @@ pub(crate) struct Acknowledged {
 }
 
 impl Mailbox {
-    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+    pub(crate) fn new(store: Arc<dyn Store>, largest: usize) -> Self {
+        Self { store, largest }
     }
 
     /// What a stream begins with: what its user hasn't acknowledged.
@@ -40,8 +42,22 @@ impl Mailbox {
         fresh: FreshState,
     ) -> Result<Vec<Event>, Box<dyn Error + Send + Sync>> {
         let mail = self.store.mail(fresh.connection.client()).await?;
-        let event = |mail: Mail| Event::text(mail.data).event(mail.event).build();
-        Ok(mail.into_iter().map(event).collect::<Result<_, _>>()?)
+        Ok(mail
+            .into_iter()
+            .filter_map(|mail| self.event(mail))
+            .collect())
+    }
+
+    /// What can be sent of it: one that can't, as settings are now, is no reason to have no stream.
+    fn event(&self, mail: Mail) -> Option<Event> {
+        let id = mail.id;
+        let is_too_large = mail.data.len() > self.largest;
+        let event = Event::text(mail.data).event(mail.event).build();
+        let event = event.ok().filter(|_| !is_too_large);
+        if event.is_none() {
+            tracing::error!(%id, "what is kept can't be sent");
+        }
+        event
     }
 
     /// Keeps an event that is to be published in this epoch.
@@ -53,38 +69,46 @@ impl Mailbox {
         epoch: u64,
     ) -> Result<Mail, StoreError> {
         let mail = Mail::unplaced(event.to_owned(), data.to_owned(), epoch);
-        self.store.keep(users, &mail).await?;
-        Ok(mail)
+        match self.store.keep(users, &mail).await {
+            Ok(()) => Ok(mail),
+            Err(error @ (StoreError::Full(_) | StoreError::Superseded)) => Err(error),
+            // It may have been kept all the same.
+            Err(error) => {
+                self.insist(users, Chore::Discard(mail.id));
+                Err(error)
+            }
+        }
     }
 
     /// Notes where it was published. Until then nobody can acknowledge it: it is tried for a while.
     pub(crate) async fn place(&self, users: &[ClientId], mut mail: Mail, position: Position) {
         mail.position = position;
-        let Err(mut error) = self.store.place(users, &mail).await else {
-            return;
-        };
+        self.see_to(users, Chore::Place(mail)).await;
+    }
+
+    /// Keeps an event no more that wasn't published.
+    pub(crate) async fn withdraw(&self, users: &[ClientId], mail: &Mail) {
+        self.see_to(users, Chore::Discard(mail.id)).await;
+    }
+
+    async fn see_to(&self, users: &[ClientId], chore: Chore) {
+        if chore.ask(&*self.store, users).await.is_err() {
+            self.insist(users, chore);
+        }
+    }
+
+    /// Asks a store again that failed, whatever becomes of the caller.
+    fn insist(&self, users: &[ClientId], chore: Chore) {
         let (store, users) = (Arc::clone(&self.store), users.to_vec());
         tokio::spawn(async move {
             for _ in 0..TRIES {
                 sleep(PAUSE).await;
-                match store.place(&users, &mail).await {
-                    Ok(()) => return,
-                    Err(again) => error = again,
+                if chore.ask(&*store, &users).await.is_ok() {
+                    return;
                 }
             }
-            let error = &error as &dyn Error;
-            tracing::warn!(error, "an event can't be acknowledged before a restart");
+            tracing::warn!("an event will be sent again until it is too old");
         });
-    }
-
-    /// Keeps an event no more that wasn't published. Should that fail, it is sent all the same.
-    pub(crate) async fn withdraw(&self, users: &[ClientId], mail: &Mail) {
-        if let Err(error) = self.store.discard(users, &[mail.id]).await {
-            tracing::warn!(
-                error = &error as &dyn Error,
-                "an event will be sent that was withdrawn"
-            );
-        }
     }
 
     /// Acknowledges what was kept for a user up to `position`, in the epoch of now or before.
@@ -113,6 +137,22 @@ impl Mailbox {
     }
 }
 
+/// What a store is to do in the end.
+#[derive(Debug)]
+enum Chore {
+    Place(Mail),
+    Discard(MailId),
+}
+
+impl Chore {
+    async fn ask(&self, store: &dyn Store, users: &[ClientId]) -> Result<(), StoreError> {
+        match self {
+            Self::Place(mail) => store.place(users, mail).await,
+            Self::Discard(id) => store.discard(users, &[*id]).await,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::sync::mpsc;
@@ -131,10 +171,8 @@ mod tests {
             most,
             ..ImportantSettings::default()
         };
-        Mailbox::new(Arc::new(MemoryStore::new(
-            limits,
-            mpsc::unbounded_channel().0,
-        )))
+        let store = MemoryStore::new(limits, mpsc::unbounded_channel().0);
+        Mailbox::new(Arc::new(store), limits.largest)
     }
 
     async fn keep(mailbox: &Mailbox, data: &str, sequence: u64) {

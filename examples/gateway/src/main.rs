@@ -105,7 +105,7 @@ async fn serve(args: &Args) -> Result<(), String> {
             tracing::error!(error, "services can't push any more");
         }
     });
-    // Nothing is taken any more by the time that the first streams end: they would miss it.
+    // What is taken once streams end is missed by those who have gone. A call that isn't done by then is refused.
     let first = async move {
         drop(stop);
         if tokio::time::timeout(LAST_CALLS, &mut calls).await.is_err() {

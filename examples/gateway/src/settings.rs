@@ -14,6 +14,12 @@ use sse_core::{EventName, HubConfig, Overflow};
 /// How long a key must be that nobody is to guess, in bytes: as long as what it makes (RFC 7518, 3.2).
 const SHORTEST_SECRET: usize = 32;
 
+/// Longer than anybody waits, and short enough to be added to a time everywhere: a hundred years.
+pub(crate) const AGES: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// What comes to the data of an event on the wire: its name, its position, and what is between.
+const AROUND_DATA: usize = 1024;
+
 /// What the gateway is set to.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -105,6 +111,8 @@ pub struct ImportantSettings {
     /// How long.
     #[serde(with = "humantime_serde")]
     pub age: Duration,
+    /// How large one may be, in bytes of its data.
+    pub largest: usize,
 }
 
 impl Default for HttpSettings {
@@ -121,6 +129,7 @@ impl Default for ImportantSettings {
         Self {
             most: 1_000,
             age: Duration::from_secs(7 * 24 * 3600),
+            largest: 64 * 1024,
         }
     }
 }
@@ -223,8 +232,9 @@ impl Settings {
         if self.tokens.audience.is_empty() {
             return wrong("tokens.audience", "it is empty");
         }
-        if self.tokens.lasts.as_secs() == 0 {
-            return wrong("tokens.lasts", "it is less than a second");
+        let is_odd = |time: Duration| time.as_secs() == 0 || time > AGES;
+        if is_odd(self.tokens.lasts) {
+            return wrong("tokens.lasts", "it isn't from a second to a hundred years");
         }
         match &self.grpc.key {
             Some(key) if is_short(key) => {
@@ -247,8 +257,14 @@ impl Settings {
         if self.important.most == 0 {
             return wrong("important.most", "it is zero");
         }
-        if self.important.age.as_secs() == 0 {
-            return wrong("important.age", "it is less than a second");
+        if is_odd(self.important.age) {
+            return wrong("important.age", "it isn't from a second to a hundred years");
+        }
+        if self.important.largest.saturating_add(AROUND_DATA) > self.streams.max_event_bytes {
+            return wrong(
+                "important.largest",
+                "it isn't 1024 less than streams.max_event_bytes",
+            );
         }
         // What was acknowledged is told by positions, and no position may pass over what was dropped.
         if self.streams.history_events == 0 {
@@ -284,16 +300,38 @@ impl Default for Defaults {
 }
 
 fn invalid(error: ConfigError) -> SettingsError {
-    SettingsError::Invalid(match error {
-        // It quotes a line of the file, which may be a secret: what is said before and after will do.
+    SettingsError::Invalid(words(&error))
+}
+
+/// What an error says, without what it quotes: a line of the file, or a value, may be a secret.
+fn words(error: &ConfigError) -> String {
+    match error {
         ConfigError::FileParse { uri, cause } => {
             let cause = cause.to_string();
             let mut lines = cause.lines();
             let (first, last) = (lines.next().unwrap_or_default(), lines.last());
             let last = last.map(|last| format!(": {last}")).unwrap_or_default();
-            let file = uri.map(|uri| format!("{uri}: ")).unwrap_or_default();
+            let file = uri
+                .as_ref()
+                .map(|uri| format!("{uri}: "))
+                .unwrap_or_default();
             format!("{file}{first}{last}")
         }
+        ConfigError::Type { expected, key, .. } => {
+            let key = key.as_deref().unwrap_or("a setting");
+            format!("{key}: it isn't {expected}")
+        }
+        ConfigError::At { error, key, .. } => {
+            let key = key.as_deref().unwrap_or("a setting");
+            format!("{key}: {}", words(error))
+        }
+        // As serde's `invalid_type` and `invalid_value` have it.
+        ConfigError::Message(text) => match text.split_once(", expected ") {
+            Some((what, expected)) if what.starts_with("invalid ") => {
+                format!("it isn't {expected}")
+            }
+            _ => text.clone(),
+        },
         error => error.to_string(),
-    })
+    }
 }

@@ -25,7 +25,10 @@ use crate::tokens::TokenId;
 /// - **R2** That a token may have been revoked, by whomever, is told to the [`Changes`] at once where that
 ///   can be; and where something may have been missed, all may have been.
 /// - **R3** [`keep`](Self::keep) is all or nothing, and never more than the limit for a user.
-/// - **R4** What is kept stays until it is discarded or too old, in the order of its ids.
+/// - **R4** What is kept stays until it is discarded or too old, in the order of its ids. What is too old
+///   doesn't count.
+/// - **R5** It is one gateway's: once another has begun, the first is [refused](StoreError::Superseded) whatever
+///   has to do with what is kept. So what was kept in another epoch was so before the present one began.
 ///
 /// # Cancel safety
 ///
@@ -58,6 +61,9 @@ pub(crate) enum StoreError {
     /// There is no more room for these users; nothing was kept.
     #[error("as much waits as may for {}", names(.0))]
     Full(Vec<ClientId>),
+    /// Another gateway has taken it over.
+    #[error("another gateway has taken over")]
+    Superseded,
     /// It can't be reached now.
     #[error("the store can't be reached")]
     Unavailable,
@@ -107,14 +113,15 @@ impl Mail {
             position: Position::new(epoch, u64::MAX),
         }
     }
+}
 
-    /// Whether it has been kept for longer than `age`.
-    fn is_older_than(&self, age: Duration) -> bool {
-        let since = self.id.get_timestamp().map(|time| time.to_unix());
-        let (seconds, nanos) = since.unwrap_or_default();
-        let since = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos);
-        since.elapsed().is_ok_and(|elapsed| elapsed > age)
-    }
+/// The least id that isn't of an event that is older than `age`.
+fn first_young(age: Duration) -> MailId {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let since = now.unwrap_or_default().saturating_sub(age).as_millis();
+    // A time in milliseconds, and the least of all that may follow (RFC 9562, 5.7).
+    let millis = u64::try_from(since).unwrap_or(u64::MAX);
+    uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid()
 }
 
 mod as_text {

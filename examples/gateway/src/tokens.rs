@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sse_core::{ClientId, GroupName};
 use uuid::Uuid;
 
-use crate::settings::TokenSettings;
+use crate::settings::{AGES, TokenSettings};
 
 /// By which algorithm tokens are signed, whatever a token says of it.
 const ALGORITHM: Algorithm = Algorithm::HS256;
@@ -47,15 +47,26 @@ pub(crate) struct Permit {
 #[error("the token isn't valid (any more)")]
 pub(crate) struct InvalidToken;
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Claims {
-    sub: String,
-    aud: String,
+#[derive(Debug, Serialize)]
+struct Claims<'a> {
+    sub: &'a str,
+    aud: &'a str,
     exp: u64,
     iat: u64,
     jti: TokenId,
     /// The groups that the user's streams are in.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    groups: &'a [GroupName],
+}
+
+/// What is read of a token once its signature, its audience and its times are judged.
+#[derive(Debug, Deserialize)]
+struct Said {
+    sub: String,
+    /// Seconds, which may have a fraction (RFC 7519, 2).
+    exp: f64,
+    jti: TokenId,
+    #[serde(default)]
     groups: Vec<String>,
 }
 
@@ -111,38 +122,36 @@ impl Tokens {
     ) -> Result<String, Error> {
         let now = since_1970();
         let claims = Claims {
-            sub: user.as_str().to_owned(),
-            aud: self.audience.clone(),
+            sub: user.as_str(),
+            aud: &self.audience,
             exp: now.saturating_add(lasts).as_secs(),
             iat: now.as_secs(),
             jti: TokenId::new(Uuid::now_v7().simple().to_string()),
-            groups: groups
-                .iter()
-                .map(|group| group.as_str().to_owned())
-                .collect(),
+            groups,
         };
         encode(&Header::new(ALGORITHM), &claims, &self.signs)
     }
 
     /// What a token permits; whether it was revoked is for the store to say.
     pub(crate) fn verify(&self, token: &str) -> Result<Permit, InvalidToken> {
-        let said = decode::<Claims>(token, &self.verifies, &self.rule);
-        let Claims {
+        let said = decode::<Said>(token, &self.verifies, &self.rule);
+        let said = said.map_err(|_| InvalidToken)?.claims;
+        let Said {
             sub,
             exp,
             jti,
             groups,
-            ..
-        } = said.map_err(|_| InvalidToken)?.claims;
+        } = said;
         if jti.0.is_empty() || jti.0.len() > TokenId::LONGEST {
             return Err(InvalidToken);
         }
+        let exp = Duration::try_from_secs_f64(exp).unwrap_or(Duration::MAX);
         let groups: Result<_, _> = groups.into_iter().map(GroupName::new).collect();
         Ok(Permit {
             token: jti,
             user: ClientId::new(sub).map_err(|_| InvalidToken)?,
             groups: groups.map_err(|_| InvalidToken)?,
-            left: Duration::from_secs(exp).saturating_sub(since_1970()),
+            left: exp.saturating_sub(since_1970()).min(AGES),
         })
     }
 }
@@ -207,6 +216,8 @@ mod tests {
         let now = since_1970().as_secs();
         let good = json!({ "sub": "ada", "aud": "push", "exp": now + 60, "iat": now, "jti": "1" });
         assert!(tokens.verify(&signed(&good)).is_ok());
+        let others = json!({ "sub": "ada", "aud": ["x", "push"], "exp": u64::MAX, "jti": "1" });
+        assert_eq!(tokens.verify(&signed(&others)).unwrap().left, AGES);
         let with = |name: &str, value: Value| {
             let mut claims = good.clone();
             claims[name] = value;

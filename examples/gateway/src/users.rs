@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    fs, io,
+    fmt, fs, io,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -29,7 +29,6 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// password = "$argon2id$v=19$…"
 /// groups = ["staff"]
 /// ```
-#[derive(Debug)]
 pub struct Users {
     users: HashMap<String, User>,
     /// Of no password: what a user is held against whom nobody knows, so that he waits as long.
@@ -37,10 +36,10 @@ pub struct Users {
     turns: Arc<Semaphore>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct User {
-    /// In the PHC string format.
+    /// A hash by Argon2, in the PHC string format.
     password: String,
     #[serde(default)]
     groups: Vec<String>,
@@ -105,7 +104,7 @@ impl Users {
         let users: HashMap<String, User> =
             toml::from_str(&text).map_err(|error| invalid(error.message().to_owned()))?;
         for (name, user) in &users {
-            let is_hash = PasswordHash::new(&user.password).is_ok();
+            let is_hash = is_argon2(&user.password);
             let has_names = user
                 .groups
                 .iter()
@@ -122,7 +121,8 @@ impl Users {
         })
     }
 
-    /// Checks a password; takes as long whether there is such a user or not.
+    /// Checks a password; takes as long whether there is such a user or not, if the hashes of the file are made
+    /// as [`hash`] makes them.
     pub(crate) async fn log_in(&self, name: &str, password: String) -> Result<Login, LoginError> {
         let user = self.users.get(name);
         let hash = user.map_or(&self.nobodys, |user| &user.password).clone();
@@ -144,6 +144,19 @@ impl Users {
             groups: groups.map_err(|_| LoginError::Wrong)?,
         })
     }
+}
+
+impl fmt::Debug for Users {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Users")
+            .field("users", &self.users.len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn is_argon2(hash: &str) -> bool {
+    let hash = PasswordHash::new(hash);
+    hash.is_ok_and(|hash| hash.algorithm.as_str().starts_with("argon2") && hash.hash.is_some())
 }
 
 /// What stands in the file for a password: argon2id, by the parameters that OWASP recommends.

@@ -6,7 +6,7 @@ use crate::answer::Refusal;
 /// process, which knows nothing of what this one keeps.
 ///
 /// Where it began to drain meanwhile, some may have gone without it. That is no success either, though
-/// others have got it: what a success was told of is in the queues of all who were there.
+/// others have got it: what a success was told of is in the queues of all who were there and had caught up.
 pub(crate) async fn before_draining<T>(
     hub: &Hub,
     publish: impl Future<Output = Result<T, Refusal>> + Send,

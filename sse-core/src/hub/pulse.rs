@@ -216,15 +216,17 @@ fn look_at(core: &Core, connection: &Arc<Connection>, wakes: &mut Wakes) -> u64 
             watch.subscribed = now;
             return watch.due(core, connection, now);
         }
-        Stage::Ended => {
-            linger(core, connection, &mut watch, now, wakes);
+        _ if now >= watch.valid_until => {
+            // Also what it reads yet that has ended otherwise.
+            watch.valid_until = u64::MAX;
+            core.revoke_one(connection, EXPIRED, wakes);
             return check;
         }
+        Stage::Ended => {
+            linger(core, connection, &mut watch, now, wakes);
+            return check.min(watch.valid_until);
+        }
         Stage::Live | Stage::CatchingUp | Stage::Ahead => {}
-    }
-    if now >= watch.valid_until {
-        core.revoke_one(connection, EXPIRED, wakes);
-        return check;
     }
     let progress = Core::progress(connection).filter(|_| !Core::is_sink_closed(connection));
     let over = match progress {

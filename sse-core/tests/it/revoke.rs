@@ -124,6 +124,22 @@ async fn a_permission_that_runs_out_is_taken_back() {
 }
 
 #[tokio::test]
+async fn who_has_ended_reads_no_longer_than_it_may() {
+    let clock = ManualClock::new();
+    let hub = Hub::builder().clock(clock.clone()).build().unwrap();
+    let minute = Duration::from_secs(60);
+    let mut reader = unread(&hub, subscribe("ada", &[]).valid_for(minute)).await;
+    assert_eq!(reader.read(), ["connected"]);
+    hub.broadcast(text("secret")).await.unwrap();
+    pass(&clock, minute - Duration::from_secs(2)).await;
+    hub.disconnect(&client("ada"));
+    pass(&clock, Duration::from_secs(3)).await;
+    assert_eq!(reader.read(), [r#"closed {"reason":"expired"}"#]);
+    let ended = hub.info().ended;
+    assert_eq!((ended.disconnected, ended.revoked), (1, 0));
+}
+
+#[tokio::test]
 async fn a_last_word_that_nobody_reads_is_given_up() {
     let clock = ManualClock::new();
     let hub = Hub::builder().clock(clock.clone()).build().unwrap();

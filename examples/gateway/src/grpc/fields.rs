@@ -16,13 +16,39 @@ const LONGEST_REASON: usize = 200;
 /// For how long a client may be kept away: a year.
 const LONGEST_TIME: u64 = 365 * 24 * 3600;
 
+/// How many violations are told: the answer's head has to hold them.
+const MOST_TOLD: usize = 20;
+
 /// What is wrong with the fields of a call, so far.
 #[derive(Debug, Default)]
-pub(super) struct Fields(Vec<FieldViolation>);
+pub(super) struct Fields {
+    violations: Vec<FieldViolation>,
+    /// How many there are besides.
+    untold: usize,
+}
+
+/// An idempotency key as a caller gives it; empty for none.
+pub(super) struct Key(pub(super) String);
+
+impl Key {
+    /// That of an event that is kept is another than that of one that isn't: the first being there says
+    /// nothing of the second.
+    pub(super) fn of_users(key: String, important: bool) -> Self {
+        Self(match important && !key.is_empty() {
+            true => format!("important/{key}"),
+            false => key,
+        })
+    }
+}
 
 impl Fields {
     fn wrong(&mut self, field: impl Into<String>, reason: impl ToString) {
-        self.0.push(FieldViolation::new(field, reason.to_string()));
+        match self.violations.len() < MOST_TOLD {
+            true => self
+                .violations
+                .push(FieldViolation::new(field, reason.to_string())),
+            false => self.untold += 1,
+        }
     }
 
     fn valid<T, E: ToString>(
@@ -60,22 +86,32 @@ impl Fields {
         &mut self,
         name: String,
         data: String,
-        key: String,
+        key: Key,
         is_own: impl Fn(&EventName) -> bool,
     ) -> Option<Event> {
         let name = self.name(name, is_own);
         if let Err(error) = serde_json::from_str::<IgnoredAny>(&data) {
             self.wrong("json_data", format!("not JSON: {error}"));
         }
-        let key = match key.is_empty() {
+        let key = match key.0.is_empty() {
             true => None,
-            false => Some(self.valid("idempotency_key", IdempotencyKey::new(key))?),
+            false => Some(self.valid("idempotency_key", IdempotencyKey::new(key.0))?),
         };
         let mut event = Event::text(data).event(name?);
         if let Some(key) = key {
             event = event.idempotency_key(key);
         }
         self.valid("json_data", event.build())
+    }
+
+    /// Whether an event is small enough to be kept.
+    pub(super) fn importance(&mut self, event: Option<&Event>, largest: usize) {
+        if event.is_some_and(|event| event.data().len() > largest) {
+            self.wrong(
+                "json_data",
+                format!("more than {largest} bytes, and important"),
+            );
+        }
     }
 
     fn name(&mut self, name: String, is_own: impl Fn(&EventName) -> bool) -> Option<EventName> {
@@ -107,14 +143,17 @@ impl Fields {
 
     /// Refuses the call if something is wrong.
     pub(super) fn check(self) -> Result<(), Status> {
-        let violations = self.0;
+        let Self { violations, untold } = self;
         if violations.is_empty() {
             return Ok(());
         }
         let said = violations
             .iter()
             .map(|it| format!("{}: {}", it.field, it.description));
-        let said = said.collect::<Vec<_>>().join("; ");
+        let mut said = said.collect::<Vec<_>>().join("; ");
+        if untold > 0 {
+            said.push_str(&format!("; and {untold} more"));
+        }
         let details = ErrorDetails::with_bad_request(violations);
         Err(Status::with_error_details(
             Code::InvalidArgument,

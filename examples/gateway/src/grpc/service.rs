@@ -3,7 +3,7 @@ use std::{error::Error, sync::Arc};
 use sse_core::{PublishError, Target};
 use tonic::{Request, Response, Status};
 
-use super::fields::Fields;
+use super::fields::{Fields, Key};
 use crate::{
     gateway::{Gateway, Push, PushError, Pushed},
     proto,
@@ -38,9 +38,12 @@ impl proto::push_server::Push for Service {
         let event = fields.event(
             request.event,
             request.json_data,
-            request.idempotency_key,
+            Key::of_users(request.idempotency_key, request.important),
             |name| self.gateway.is_own(name),
         );
+        if request.important {
+            fields.importance(event.as_ref(), self.gateway.largest_important);
+        }
         fields.check()?;
         let event = event.ok_or_else(unsound)?;
         if !request.important {
@@ -63,7 +66,7 @@ impl proto::push_server::Push for Service {
         let event = fields.event(
             request.event,
             request.json_data,
-            request.idempotency_key,
+            Key(request.idempotency_key),
             |name| self.gateway.is_own(name),
         );
         fields.check()?;
@@ -81,7 +84,7 @@ impl proto::push_server::Push for Service {
         let event = fields.event(
             request.event,
             request.json_data,
-            request.idempotency_key,
+            Key(request.idempotency_key),
             |name| self.gateway.is_own(name),
         );
         fields.check()?;
@@ -152,8 +155,11 @@ fn status(error: PushError) -> Status {
         error => error,
     };
     match &error {
-        PushError::Publish(PublishError::Busy | PublishError::Closed)
-        | PushError::Store(StoreError::Unavailable) => Status::unavailable(error.to_string()),
+        PushError::Draining
+        | PushError::Publish(PublishError::Busy | PublishError::Closed)
+        | PushError::Store(StoreError::Unavailable | StoreError::Superseded) => {
+            Status::unavailable(error.to_string())
+        }
         PushError::Store(StoreError::Full(_)) => Status::resource_exhausted(error.to_string()),
         _ => {
             tracing::error!(error = &error as &dyn Error, "an event wasn't pushed");

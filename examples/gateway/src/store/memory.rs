@@ -7,11 +7,14 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use sse_core::ClientId;
 
-use super::{Change, Changes, Mail, MailId, Store, StoreError};
-use crate::{settings::ImportantSettings, tokens::TokenId};
+use super::{Change, Changes, Mail, MailId, Store, StoreError, first_young};
+use crate::{
+    settings::{AGES, ImportantSettings},
+    tokens::TokenId,
+};
 
-/// How many revocations there are before those that are over are looked for: then twice as many as are
-/// left.
+/// How many revocations, or users with mail, there are before those that are over are looked for: then twice as
+/// many as are left.
 const FIRST_SWEEP: usize = 1_000;
 
 /// A store that lives as long as its process.
@@ -20,7 +23,13 @@ pub(crate) struct MemoryStore {
     limits: ImportantSettings,
     changes: Changes,
     revoked: Mutex<Revoked>,
-    mail: Mutex<HashMap<ClientId, BTreeMap<MailId, Mail>>>,
+    mail: Mutex<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    of: HashMap<ClientId, BTreeMap<MailId, Mail>>,
+    next_sweep: usize,
 }
 
 #[derive(Debug)]
@@ -38,7 +47,10 @@ impl MemoryStore {
                 until: HashMap::new(),
                 next_sweep: FIRST_SWEEP,
             }),
-            mail: Mutex::default(),
+            mail: Mutex::new(Kept {
+                of: HashMap::new(),
+                next_sweep: FIRST_SWEEP,
+            }),
         }
     }
 }
@@ -49,6 +61,19 @@ impl Revoked {
         if self.until.len() >= self.next_sweep {
             self.until.retain(|_, until| *until > now);
             self.next_sweep = FIRST_SWEEP.max(2 * self.until.len());
+        }
+    }
+}
+
+impl Kept {
+    /// Forgets what is too old of users who never come, now and then.
+    fn sweep(&mut self, first_young: MailId) {
+        if self.of.len() >= self.next_sweep {
+            self.of.retain(|_, mail| {
+                *mail = mail.split_off(&first_young);
+                !mail.is_empty()
+            });
+            self.next_sweep = FIRST_SWEEP.max(2 * self.of.len());
         }
     }
 }
@@ -66,7 +91,7 @@ impl Store for MemoryStore {
         {
             let mut revoked = self.revoked.lock();
             revoked.sweep(now);
-            revoked.until.insert(token.clone(), now + left);
+            revoked.until.insert(token.clone(), now + left.min(AGES));
         }
         // Nobody listens once the gateway ends.
         let _ = self.changes.send(Change::Token(token.clone()));
@@ -74,11 +99,13 @@ impl Store for MemoryStore {
     }
 
     async fn keep(&self, users: &[ClientId], mail: &Mail) -> Result<(), StoreError> {
-        let mut all = self.mail.lock();
+        let first_young = first_young(self.limits.age);
+        let mut kept = self.mail.lock();
+        kept.sweep(first_young);
         let is_full = |user: &&ClientId| {
-            all.get_mut(*user).is_some_and(|kept| {
-                kept.retain(|_, mail| !mail.is_older_than(self.limits.age));
-                kept.len() >= self.limits.most
+            kept.of.get_mut(*user).is_some_and(|its| {
+                *its = its.split_off(&first_young);
+                its.len() >= self.limits.most
             })
         };
         let full: Vec<_> = users.iter().filter(is_full).cloned().collect();
@@ -86,36 +113,37 @@ impl Store for MemoryStore {
             return Err(StoreError::Full(full));
         }
         for user in users {
-            let kept = all.entry(user.clone()).or_default();
-            kept.insert(mail.id, mail.clone());
+            let its = kept.of.entry(user.clone()).or_default();
+            its.insert(mail.id, mail.clone());
         }
         Ok(())
     }
 
     async fn place(&self, users: &[ClientId], mail: &Mail) -> Result<(), StoreError> {
-        let mut all = self.mail.lock();
+        let mut kept = self.mail.lock();
         for user in users {
-            if let Some(kept) = all.get_mut(user).and_then(|kept| kept.get_mut(&mail.id)) {
-                kept.position = mail.position;
+            if let Some(its) = kept.of.get_mut(user).and_then(|its| its.get_mut(&mail.id)) {
+                its.position = mail.position;
             }
         }
         Ok(())
     }
 
     async fn mail(&self, user: &ClientId) -> Result<Vec<Mail>, StoreError> {
-        let all = self.mail.lock();
-        let kept = all.get(user).into_iter().flat_map(BTreeMap::values);
-        let is_young = |mail: &&Mail| !mail.is_older_than(self.limits.age);
-        Ok(kept.filter(is_young).cloned().collect())
+        let first_young = first_young(self.limits.age);
+        let kept = self.mail.lock();
+        let its = kept.of.get(user).into_iter();
+        let young = its.flat_map(|its| its.range(first_young..));
+        Ok(young.map(|(_, mail)| mail.clone()).collect())
     }
 
     async fn discard(&self, users: &[ClientId], mail: &[MailId]) -> Result<(), StoreError> {
-        let mut all = self.mail.lock();
+        let mut kept = self.mail.lock();
         for user in users {
-            if let Some(kept) = all.get_mut(user) {
-                kept.retain(|id, _| !mail.contains(id));
-                if kept.is_empty() {
-                    all.remove(user);
+            if let Some(its) = kept.of.get_mut(user) {
+                its.retain(|id, _| !mail.contains(id));
+                if its.is_empty() {
+                    kept.of.remove(user);
                 }
             }
         }

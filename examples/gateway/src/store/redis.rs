@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::{
@@ -11,8 +11,9 @@ use tokio::{
     sync::{mpsc, watch},
     time::{sleep, timeout},
 };
+use uuid::Uuid;
 
-use super::{Change, Changes, Mail, MailId, Store, StoreError};
+use super::{Change, Changes, Mail, MailId, Store, StoreError, first_young};
 use crate::{settings::ImportantSettings, tokens::TokenId};
 
 /// What stands before the name of a revoked token. Anybody may revoke one:
@@ -31,17 +32,27 @@ const PING: Duration = Duration::from_secs(2);
 /// How long to wait before it is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// Keeps an event (`ARGV[1]`, `ARGV[2]`) in each hash, unless one of them has `ARGV[3]` of them: then
-/// answers which. A hash lasts `ARGV[4]` seconds from then on.
+/// Which gateway it is: the last that began.
+const CURRENT: &str = "gateway:current";
+
+/// Keeps an event (`ARGV[1]`, `ARGV[2]`) in each hash but the first key, which says whose this store is
+/// (`ARGV[3]`), unless a hash has `ARGV[4]` of them that come after `ARGV[5]`: then answers which. A hash lasts
+/// `ARGV[6]` seconds from then on.
 const KEEP: &str = "
+    if redis.call('GET', KEYS[1]) ~= ARGV[3] then return {0} end
     local full = {}
-    for i, key in ipairs(KEYS) do
-        if redis.call('HLEN', key) >= tonumber(ARGV[3]) then full[#full + 1] = i end
+    for i = 2, #KEYS do
+        if redis.call('HLEN', KEYS[i]) >= tonumber(ARGV[4]) then
+            for _, id in ipairs(redis.call('HKEYS', KEYS[i])) do
+                if id < ARGV[5] then redis.call('HDEL', KEYS[i], id) end
+            end
+            if redis.call('HLEN', KEYS[i]) >= tonumber(ARGV[4]) then full[#full + 1] = i - 1 end
+        end
     end
     if #full > 0 then return full end
-    for _, key in ipairs(KEYS) do
-        redis.call('HSET', key, ARGV[1], ARGV[2])
-        redis.call('EXPIRE', key, ARGV[4])
+    for i = 2, #KEYS do
+        redis.call('HSET', KEYS[i], ARGV[1], ARGV[2])
+        redis.call('EXPIRE', KEYS[i], ARGV[6])
     end
     return full";
 
@@ -51,13 +62,16 @@ const PLACE: &str = "
         if redis.call('HEXISTS', key, ARGV[1]) == 1 then redis.call('HSET', key, ARGV[1], ARGV[2]) end
     end";
 
-/// A store in a Redis, which others may share; version 6 or later.
+/// A store in a Redis, version 6 or later, which others may write revocations to. What is kept there is that of
+/// one gateway, the last that began.
 ///
 /// It has Redis tell of every change of a revocation, whoever made it (client-side caching, in its
 /// broadcasting mode), which needs no setting of the server's and no word from whoever revokes.
 #[derive(Debug)]
 pub(crate) struct RedisStore {
     limits: ImportantSettings,
+    /// By which it knows whether this gateway is the last.
+    gateway: String,
     /// None while it can't be reached.
     connection: watch::Receiver<Option<MultiplexedConnection>>,
     keep: Script,
@@ -65,7 +79,7 @@ pub(crate) struct RedisStore {
 }
 
 impl RedisStore {
-    /// A store that connects from now on, and again whenever that is needed. Its task ends with it.
+    /// A store that connects from now on, and again whenever that is needed.
     ///
     /// # Errors
     ///
@@ -86,9 +100,19 @@ impl RedisStore {
         let client = Client::open(info.set_redis_settings(settings));
         let client = client.map_err(|_| "redis: the URL isn't one that can be used".to_owned())?;
         let (here, connection) = watch::channel(None);
-        tokio::spawn(stay_connected(client, Arc::new(here), changes));
+        let gateway = Uuid::now_v7().simple().to_string();
+        let task = Task {
+            client,
+            gateway: gateway.clone(),
+            here,
+            changes,
+            was_there: true,
+            has_begun: false,
+        };
+        tokio::spawn(task.run());
         Ok(Self {
             limits,
+            gateway,
             connection,
             keep: Script::new(KEEP),
             place: Script::new(PLACE),
@@ -122,78 +146,85 @@ impl From<RedisError> for StoreError {
     }
 }
 
-/// Connects, tells of changes, and connects again, as long as somebody is interested.
-async fn stay_connected(
+/// What connects, tells of changes, and connects again, as long as the store is there.
+struct Task {
     client: Client,
-    here: Arc<watch::Sender<Option<MultiplexedConnection>>>,
+    gateway: String,
+    here: watch::Sender<Option<MultiplexedConnection>>,
     changes: Changes,
-) {
-    let mut was_there = true;
-    loop {
-        let away = tokio::select! {
-            () = here.closed() => return,
-            away = while_connected(&client, &here, &changes, &mut was_there) => away,
-        };
-        here.send_replace(None);
-        if was_there {
-            tracing::warn!(error = away.category(), "Redis can't be reached");
-            was_there = false;
-        }
-        tokio::select! {
-            () = here.closed() => return,
-            () = sleep(RETRY) => {}
-        }
-    }
+    was_there: bool,
+    /// Whether others know that this gateway is the last.
+    has_begun: bool,
 }
 
-/// Connects once; why that is over.
-async fn while_connected(
-    client: &Client,
-    here: &watch::Sender<Option<MultiplexedConnection>>,
-    changes: &Changes,
-    was_there: &mut bool,
-) -> RedisError {
-    let (pushes, mut pushed) = mpsc::unbounded_channel();
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(PATIENCE))
-        .set_response_timeout(Some(PATIENCE))
-        .set_push_sender(pushes);
-    let connected = async {
-        let mut connection = client
+impl Task {
+    async fn run(mut self) {
+        while !self.here.is_closed() {
+            let away = self.while_connected().await;
+            self.here.send_replace(None);
+            if self.was_there {
+                tracing::warn!(error = away.category(), "Redis can't be reached");
+                self.was_there = false;
+            }
+            sleep(RETRY).await;
+        }
+    }
+
+    /// Connects once; why that is over.
+    async fn while_connected(&mut self) -> RedisError {
+        let (pushes, mut pushed) = mpsc::unbounded_channel();
+        let mut connection = match self.connect(pushes).await {
+            Ok(connection) => connection,
+            Err(error) => return error,
+        };
+        if !self.was_there {
+            tracing::info!("Redis is there again");
+        }
+        self.was_there = true;
+        self.here.send_replace(Some(connection.clone()));
+        // What was revoked meanwhile nobody has told.
+        let _ = self.changes.send(Change::Any);
+        loop {
+            tokio::select! {
+                push = pushed.recv() => match push.map(|push| told_by(&push)) {
+                    Some(Told::Changes(told)) => {
+                        for change in told {
+                            let _ = self.changes.send(change);
+                        }
+                    }
+                    Some(Told::Away) | None => return away(),
+                },
+                () = self.here.closed() => return away(),
+                () = sleep(PING) => {
+                    if let Err(error) = redis::cmd("PING").exec_async(&mut connection).await {
+                        return error;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn connect(
+        &mut self,
+        pushes: mpsc::UnboundedSender<PushInfo>,
+    ) -> Result<MultiplexedConnection, RedisError> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(PATIENCE))
+            .set_response_timeout(Some(PATIENCE))
+            .set_push_sender(pushes);
+        let mut connection = self
+            .client
             .get_multiplexed_async_connection_with_config(&config)
             .await?;
         let mut tracking = redis::cmd("CLIENT");
         tracking.arg(&["TRACKING", "ON", "BCAST", "PREFIX", REVOKED]);
         tracking.exec_async(&mut connection).await?;
+        // The first time it is the last that began; later another may be.
+        let mut begin = redis::cmd(if self.has_begun { "SETNX" } else { "SET" });
+        begin.arg(CURRENT).arg(&self.gateway);
+        begin.exec_async(&mut connection).await?;
+        self.has_begun = true;
         Ok(connection)
-    };
-    let mut connection = match connected.await {
-        Ok(connection) => connection,
-        Err(error) => return error,
-    };
-    if !*was_there {
-        tracing::info!("Redis is there again");
-    }
-    *was_there = true;
-    here.send_replace(Some(connection.clone()));
-    // What was revoked meanwhile nobody has told.
-    let _ = changes.send(Change::Any);
-    loop {
-        tokio::select! {
-            push = pushed.recv() => match push.map(|push| told_by(&push)) {
-                Some(Told::Changes(told)) => {
-                    for change in told {
-                        let _ = changes.send(change);
-                    }
-                }
-                Some(Told::Away) | None => return away(),
-            },
-            () = sleep(PING) => {
-                if let Err(error) = redis::cmd("PING").exec_async(&mut connection).await {
-                    return error;
-                }
-            }
-        }
     }
 }
 
@@ -266,14 +297,20 @@ impl Store for RedisStore {
     async fn keep(&self, users: &[ClientId], mail: &Mail) -> Result<(), StoreError> {
         let mut connection = self.connection()?;
         let mut keep = self.keep.prepare_invoke();
+        keep.key(CURRENT);
         for user in users {
             keep.key(mailbox(user));
         }
+        let first_young = first_young(self.limits.age).simple().to_string();
         keep.arg(mail.id.simple().to_string()).arg(text_of(mail)?);
-        keep.arg(self.limits.most).arg(self.limits.age.as_secs());
+        keep.arg(&self.gateway).arg(self.limits.most);
+        keep.arg(first_young).arg(self.limits.age.as_secs());
         let full: Vec<usize> = keep.invoke_async(&mut connection).await?;
         if full.is_empty() {
             return Ok(());
+        }
+        if full == [0] {
+            return Err(StoreError::Superseded);
         }
         let full = full.into_iter().filter_map(|at| users.get(at - 1)).cloned();
         Err(StoreError::Full(full.collect()))
@@ -291,12 +328,20 @@ impl Store for RedisStore {
 
     async fn mail(&self, user: &ClientId) -> Result<Vec<Mail>, StoreError> {
         let mut connection = self.connection()?;
-        let mut all = redis::cmd("HGETALL");
-        let all: Vec<(String, String)> =
-            all.arg(mailbox(user)).query_async(&mut connection).await?;
-        let mail = all.iter().map(|(id, text)| mail_of(id, text));
-        let mut mail = mail.collect::<Result<Vec<_>, _>>()?;
-        mail.retain(|mail| !mail.is_older_than(self.limits.age));
+        // In one step: whose it is when it is read.
+        let mut read = redis::pipe();
+        read.atomic().get(CURRENT).hgetall(mailbox(user));
+        let (current, all): (Option<String>, Vec<(String, String)>) =
+            read.query_async(&mut connection).await?;
+        if current.as_deref() != Some(&*self.gateway) {
+            return Err(StoreError::Superseded);
+        }
+        let first_young = first_young(self.limits.age);
+        let mut mail: Vec<_> = all
+            .iter()
+            .filter_map(|(id, text)| mail_of(id, text))
+            .collect();
+        mail.retain(|mail| mail.id >= first_young);
         mail.sort_unstable_by_key(|mail| mail.id);
         Ok(mail)
     }
@@ -316,11 +361,11 @@ fn text_of(mail: &Mail) -> Result<String, StoreError> {
     serde_json::to_string(mail).map_err(|error| StoreError::Failed(error.into()))
 }
 
-fn mail_of(id: &str, text: &str) -> Result<Mail, StoreError> {
-    let id = id
-        .parse()
-        .map_err(|error| StoreError::Failed(Box::new(error)))?;
-    let mail: Mail =
-        serde_json::from_str(text).map_err(|error| StoreError::Failed(error.into()))?;
-    Ok(Mail { id, ..mail })
+/// What is kept; none where it is something else, which nobody can send.
+fn mail_of(id: &str, text: &str) -> Option<Mail> {
+    let mail = serde_json::from_str::<Mail>(text).ok().zip(id.parse().ok());
+    if mail.is_none() {
+        tracing::error!(id, "what is kept isn't understood");
+    }
+    mail.map(|(mail, id)| Mail { id, ..mail })
 }

@@ -163,7 +163,7 @@ async fn no_more_is_kept_than_may_be_and_nothing_is_sent_then() {
 #[tokio::test]
 async fn what_is_too_old_is_kept_no_more() {
     for redis in [None, Some(Redis::start().await)] {
-        let age = ("IMPORTANT__AGE", "1s");
+        let age = ("IMPORTANT__AGE", "3s");
         let server = match &redis {
             None => Server::with(&[age]).await,
             Some(redis) => Server::with_redis(&redis.url(), &[age]).await,
@@ -188,6 +188,100 @@ async fn more_than_a_queue_holds_comes_whole() {
     let (notes, last) = caught_up(&mut server.open("ada").await).await;
     assert_eq!(notes, all);
     assert_eq!(ack(&server, "ada", &last).await["acknowledged"], 100);
+}
+
+#[tokio::test]
+async fn what_is_too_old_makes_room() {
+    for redis in [None, Some(Redis::start().await)] {
+        let settings = [("IMPORTANT__AGE", "2s"), ("IMPORTANT__MOST", "1")];
+        let server = match &redis {
+            None => Server::with(&settings).await,
+            Some(redis) => Server::with_redis(&redis.url(), &settings).await,
+        };
+        let mut service = server.service().await;
+        push(&mut service, important("ada", "0")).await;
+        let full = service.push_to_users(important("ada", "1")).await;
+        assert_eq!(full.unwrap_err().code(), Code::ResourceExhausted);
+        while service.push_to_users(important("ada", "2")).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(caught_up(&mut server.open("ada").await).await.0, ["2"]);
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_that_another_has_taken_over_from_keeps_nothing_and_acknowledges_nothing() {
+    let redis = Redis::start().await;
+    let old = Server::with_redis(&redis.url(), &[]).await;
+    let mut service = old.service().await;
+    push(&mut service, important("ada", "1")).await;
+    let (_, last) = caught_up(&mut old.open("ada").await).await;
+    let new = Server::with_redis(&redis.url(), &[]).await;
+    let refused = service.push_to_users(important("ada", "9")).await;
+    assert_eq!(refused.unwrap_err().code(), Code::Unavailable);
+    push(&mut new.service().await, important("ada", "2")).await;
+    let token = Server::token("ada", &[], HOUR);
+    let body = json!({ "last_event_id": last });
+    assert_eq!(old.ask("/ack", Some(&token), &body).await.status, 503);
+    let mut ada = new.open("ada").await;
+    let (notes, last) = caught_up(&mut ada).await;
+    assert_eq!(notes, ["1", "2"]);
+    assert_eq!(ack(&new, "ada", &last).await["acknowledged"], 2);
+}
+
+#[tokio::test]
+async fn what_redis_did_too_late_is_withdrawn() {
+    let redis = Redis::start().await;
+    let server = Server::with_redis(&redis.url(), &[]).await;
+    let mut connection = redis.connection().await;
+    let mut pause = redis::cmd("CLIENT");
+    let () = pause
+        .arg("PAUSE")
+        .arg(2_600)
+        .query_async(&mut connection)
+        .await
+        .unwrap();
+    let refused = server
+        .service()
+        .await
+        .push_to_users(important("ada", "1"))
+        .await;
+    assert_eq!(refused.unwrap_err().code(), Code::Unavailable);
+    let mut left = 1;
+    while left > 0 {
+        let kept = redis::cmd("HLEN")
+            .arg("gateway:mail:ada")
+            .query_async(&mut connection)
+            .await;
+        // It is slow to answer at first.
+        left = kept.unwrap_or(1);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_any_more_is_no_reason_to_have_no_stream() {
+    let redis = Redis::start().await;
+    let server = Server::with_redis(&redis.url(), &[]).await;
+    let mut service = server.service().await;
+    push(
+        &mut service,
+        important("ada", &format!("\"{}\"", "x".repeat(5_000))),
+    )
+    .await;
+    push(&mut service, important("ada", "2")).await;
+    let large = important("ada", &format!("\"{}\"", "x".repeat(70_000)));
+    let refused = service.push_to_users(large).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    let mut connection = redis.connection().await;
+    let mut odd = redis::cmd("HSET");
+    let odd = odd.arg("gateway:mail:ada").arg("odd").arg("odd");
+    let _: usize = odd.query_async(&mut connection).await.unwrap();
+    drop(service);
+    let (folder, _) = server.end().await;
+    let settings = [("REDIS", &*redis.url()), ("IMPORTANT__LARGEST", "1000")];
+    let server = Server::start_in(folder, &settings).await;
+    assert_eq!(caught_up(&mut server.open("ada").await).await.0, ["2"]);
 }
 
 /// What clients do that are cut at any time and acknowledge at any time what they have: nothing that was

@@ -119,7 +119,7 @@ async fn settings_that_make_no_sense_are_told_at_the_start() {
         (
             "TOKENS__LASTS",
             "1ms",
-            "tokens.lasts: it is less than a second",
+            "tokens.lasts: it isn't from a second",
         ),
         ("REDIS", "http://127.0.0.1", "redis: not a URL"),
         ("USERS", "nobody.toml", "users: "),
@@ -140,6 +140,10 @@ async fn settings_that_make_no_sense_are_told_at_the_start() {
             "streams.overflow: what is dropped",
         ),
         ("STREAMS__LIMITS__CONECTIONS", "5", "conections"),
+        ("IMPORTANT__AGE", "500000000000y", "important.age"),
+        ("IMPORTANT__LARGEST", "5000000", "important.largest"),
+        ("TOKENS", SECRET, "tokens: it isn't struct"),
+        ("GRPC", KEY, "grpc: it isn't struct"),
         ("LOG", "5", "log"),
     ] {
         let name = format!("GATEWAY__{name}");
@@ -193,6 +197,10 @@ async fn a_file_that_is_not_right_is_not_quoted() {
     for (text_of_users, said) in [
         (
             "[ada]\npassword = \"secret-in-plain\"",
+            "ada: the password isn't valid",
+        ),
+        (
+            "[ada]\npassword = \"$scrypt$ln=15,r=8,p=1$c2FsdA$aGFzaA\"",
             "ada: the password isn't valid",
         ),
         ("[ada]\nsecret-in-plain", "users.toml: "),

@@ -155,6 +155,13 @@ async fn all_that_is_wrong_is_said_with_the_names_of_the_fields() {
     };
     let status = service.push_to_users(crowd).await.unwrap_err();
     assert_eq!(wrong_fields(&status), ["user_ids"]);
+    let all_wrong = PushToUsersRequest {
+        user_ids: vec![String::new(); 1_000],
+        ..note("ada", "1")
+    };
+    let status = service.push_to_users(all_wrong).await.unwrap_err();
+    assert_eq!(wrong_fields(&status).len(), 20);
+    assert!(status.message().ends_with("; and 980 more"), "{status:?}");
     let nowhere = PushToGroupRequest {
         event: "note".to_owned(),
         json_data: "1".to_owned(),
@@ -175,7 +182,7 @@ async fn all_that_is_wrong_is_said_with_the_names_of_the_fields() {
     let status = service.disconnect(odd).await.unwrap_err();
     assert_eq!(wrong_fields(&status), ["user_ids", "reason", "for_seconds"]);
     let large = note("ada", &format!("\"{}\"", "x".repeat(3_000_000)));
-    let server = Server::with(&[("STREAMS__MAX_EVENT_BYTES", "1000")]).await;
+    let server = Server::with(&[("STREAMS__MAX_EVENT_BYTES", "100000")]).await;
     let status = server
         .service()
         .await
@@ -208,10 +215,30 @@ async fn a_key_makes_it_once() {
     service.push_to_users(note("ada", "2")).await.unwrap();
     assert_eq!(ada.next_named("note").await.data, "1");
     assert_eq!(ada.next_named("note").await.data, "2");
+    // One that isn't to be kept says nothing of one that is.
+    let plain = PushToUsersRequest {
+        idempotency_key: "order-18".to_owned(),
+        ..note("ada", "3")
+    };
+    let kept = PushToUsersRequest {
+        important: true,
+        ..plain.clone()
+    };
+    service.push_to_users(plain).await.unwrap();
+    assert!(
+        !service
+            .push_to_users(kept)
+            .await
+            .unwrap()
+            .into_inner()
+            .duplicate
+    );
     // And kept once.
     let mut again = server.open("ada").await;
-    assert_eq!(again.next_named("note").await.data, "1");
-    again.next_named("caught-up").await;
+    for expected in ["1", "3"] {
+        assert_eq!(again.next_named("note").await.data, expected);
+    }
+    assert_eq!(again.next_event().await.event, "caught-up");
 }
 
 #[tokio::test]
