@@ -11,3 +11,4 @@ mod redis;
 mod support;
 mod tls;
 mod tokens;
+mod under_way;

@@ -52,8 +52,8 @@ async fn heartbeats_keep_a_quiet_stream_open(kind: Kind) {
 async fn without_them_it_is_cut(kind: Kind) {
     let server = Framework("poem").start(&["--heartbeat", "1h"]).await;
     let proxy = Proxy::start(kind, server.addr, &SHORT).await;
-    let mut streams = quiet(&proxy).await;
     let begun = Instant::now();
+    let mut streams = quiet(&proxy).await;
     let ends = streams
         .iter_mut()
         .zip(Wire::ALL)
