@@ -7,15 +7,15 @@ use super::{
     ConnectionHandle, Hub, HubShared,
     core::{Core, guarded},
     refusal::{Refusal, RefusalReason},
+    start::Start,
     wakes::Wakes,
     watch::{Terms, Watch},
 };
 use crate::{
-    ClientId, CloseReason, Connection, ConnectionId, Draft, EventBody, EventSink, GapCause,
-    HeartbeatKind, LastEventId, Position, QueueSink, RegistryError, Resume, RouteError,
-    SinkContext, Subscribe,
+    ClientId, CloseReason, Connection, ConnectionId, Draft, EventBody, EventSink, HeartbeatKind,
+    LastEventId, QueueSink, RegistryError, Resume, RouteError, SinkContext, Subscribe,
     connection::{LetGo, Stage},
-    hand_over::{Gap, HandOver, Next, Place, Then},
+    hand_over::{HandOver, Next, Place, Then},
     notice::NoticeDraft,
 };
 
@@ -250,62 +250,6 @@ impl Hub {
     }
 }
 
-/// How a connection wants to begin.
-#[derive(Debug)]
-struct Start {
-    at: Begin,
-    with_state: bool,
-}
-
-/// From where on a connection wants events.
-#[derive(Debug)]
-enum Begin {
-    /// From now on.
-    Fresh,
-    /// From where the client was, or some of the latest.
-    CatchUp(Next),
-    /// From this position.
-    After(Position),
-}
-
-impl Start {
-    fn of(subscribe: &Subscribe, core: &Core) -> Self {
-        Self {
-            at: Begin::of(subscribe, core.history.is_some()),
-            with_state: subscribe.begins_with_state && core.fresh_state.is_some(),
-        }
-    }
-}
-
-impl Begin {
-    fn of(subscribe: &Subscribe, has_history: bool) -> Self {
-        let unknown = Self::CatchUp(Next::Gap(Gap::new(GapCause::Unknown)));
-        match (&subscribe.last_event_id, subscribe.latest) {
-            (None, Some(latest)) if has_history => Self::CatchUp(Next::Latest(latest)),
-            (None, _) => Self::Fresh,
-            (Some(LastEventId::Position(position)), _) if has_history => Self::After(*position),
-            (Some(LastEventId::Event(id)), _) if has_history => {
-                Self::CatchUp(Next::Locate(id.clone()))
-            }
-            (Some(_), _) => unknown,
-        }
-    }
-
-    /// What to do first for who catches up, and where it is; whether the epoch of `head` is the only
-    /// one that there can be, or the history may be in another by now.
-    fn steps(self, head: Option<Position>, knows_epoch: bool) -> Option<(Next, Option<Position>)> {
-        let is_old = |own: Position| head.is_none_or(|head| head.epoch() != own.epoch());
-        match self {
-            Self::Fresh => None,
-            Self::CatchUp(next) => Some((next, None)),
-            Self::After(position) if knows_epoch && is_old(position) => {
-                Some((Next::Gap(Gap::new(GapCause::Epoch)), None))
-            }
-            Self::After(position) => Some((Next::Read, Some(position))),
-        }
-    }
-}
-
 impl Core {
     /// Whether a new connection of `client` is taken, limits apart.
     fn check_open(&self, id: ConnectionId, client: &ClientId) -> Result<(), SubscribeError> {
@@ -328,11 +272,10 @@ impl Core {
 
     /// Makes a dormant connection live, or has it catch up; its opening events before all others.
     fn activate(self: &Arc<Self>, connection: &Arc<Connection>, start: Start) -> bool {
-        let Start { at, with_state } = start;
-        let resumes = !matches!(at, Begin::Fresh | Begin::CatchUp(Next::Latest(_)));
+        let (resumes, with_state) = (start.resumes(), start.with_state);
         // What an epoch says, it says for long; the history tells should it change meanwhile.
         let head = self.section.lock().head();
-        let steps = at.steps(head, self.knows_epoch);
+        let steps = start.steps(head, self.knows_epoch);
         let gap = match &steps {
             Some((Next::Gap(gap), _)) => Some(*gap),
             _ => None,
