@@ -8,15 +8,26 @@ let me = JSON.parse(sessionStorage.getItem(SAVED));
 let source = null;
 /** What the stream saw last: nothing has an id before it has told how things stand. */
 let lastEventId = '';
-/** To whom alone the next message goes. */
+/** Connects again a while after the server refused a stream. */
+let again = null;
+/**
+ * `{nickname, member}` of whom alone the next message goes to; `null` for everybody. `undefined` where it went to
+ * one who has left, and nobody is chosen since: what was meant for him is for nobody else.
+ */
 let recipient = null;
+/** The messages on their way, one after the other, and how many. */
+let sending = Promise.resolve();
+let underWay = 0;
 /** The newest private message that is shown, and up to which the server knows that they are. */
 let newestPrivate = 0;
 let readUpTo = 0;
 
-const online = new Set();
-/** The ids of the messages that came: one may come again where a fresh state follows a gap. */
+/** Who is there: the number of each member by his name. */
+const online = new Map();
+/** The ids of the messages shown: one may come again where a fresh state follows a gap. */
 const seen = new Set();
+/** Up to which id messages were dropped because newer ones came: those don't come back. */
+let droppedUpTo = 0;
 
 function element(tag, className, ...content) {
   const made = document.createElement(tag);
@@ -28,6 +39,9 @@ function element(tag, className, ...content) {
 
 /** A name apart from what stands around it, whatever its direction. */
 const named = (tag, name) => element(tag, '', element('bdi', '', name));
+
+/** As the server compares names. */
+const fold = (name) => name.toLowerCase().replaceAll('ς', 'σ');
 
 const timeOf = (time) => new Date(time).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
 
@@ -51,11 +65,17 @@ function showRoom() {
 function put(entry, before = null) {
   const list = byId('messages');
   list.insertBefore(entry, before);
-  if (list.children.length > MOST_SHOWN) list.firstElementChild.remove();
+  if (list.children.length <= MOST_SHOWN) return;
+  const dropped = list.firstElementChild;
+  dropped.remove();
+  // What is no message has no id.
+  const id = Number(dropped.dataset.id ?? 0);
+  seen.delete(id);
+  droppedUpTo = Math.max(droppedUpTo, id);
 }
 
 function showMessage({ id, from, to, text, time }) {
-  if (seen.has(id)) return;
+  if (id <= droppedUpTo || seen.has(id)) return;
   seen.add(id);
   if (to === me.nickname) newestPrivate = Math.max(newestPrivate, id);
   const head = element('p', 'head', named('b', from));
@@ -80,37 +100,61 @@ function showSystem({ type, nickname, time }) {
 }
 
 function showOnline() {
+  const list = byId('online');
+  const focused = document.activeElement;
+  const place = [...list.querySelectorAll('button')].indexOf(focused);
   byId('count').textContent = online.size;
-  const names = [...online].sort((one, other) => one.localeCompare(other));
-  byId('online').replaceChildren(...names.map((name) => {
-    const button = named('button', name);
+  const people = [...online].sort(([one], [other]) => one.localeCompare(other));
+  const buttons = people.map(([nickname, member]) => {
+    const button = named('button', nickname);
     button.type = 'button';
-    button.dataset.name = name;
-    button.setAttribute('aria-pressed', name === recipient);
-    if (name === me.nickname) button.append(element('span', 'you', ' (you)'));
-    button.addEventListener('click', () => writeTo(name === recipient ? null : name));
-    return element('li', '', button);
-  }));
+    Object.assign(button.dataset, { name: nickname, member });
+    if (nickname === me.nickname) button.append(element('span', 'you', ' (you)'));
+    button.addEventListener('click', () => {
+      writeTo(member === recipient?.member ? null : { nickname, member });
+      byId('text').focus();
+    });
+    return button;
+  });
+  list.replaceChildren(...buttons.map((button) => element('li', '', button)));
+  showRecipient();
+  if (place === -1) return;
+  // Whoever uses the keyboard stays where he was, or next to it.
+  const same = buttons.find((button) => button.dataset.name === focused.dataset.name);
+  (same ?? buttons[Math.min(place, buttons.length - 1)] ?? byId('text')).focus({ preventScroll: true });
 }
 
-function writeTo(name) {
-  recipient = name;
-  byId('to').classList.toggle('private', name !== null);
-  byId('to-name').replaceChildren(...(name === null ? ['everybody'] : [element('bdi', '', name), ' alone']));
-  byId('to-all').hidden = name === null;
+function showRecipient() {
+  const other = recipient === null ? 'everybody' : 'nobody yet';
+  byId('to').classList.toggle('private', recipient !== null);
+  byId('to-name').replaceChildren(...(recipient ? [element('bdi', '', recipient.nickname), ' alone'] : [other]));
+  byId('to-all').hidden = recipient === null;
   for (const button of byId('online').querySelectorAll('button')) {
-    button.setAttribute('aria-pressed', button.dataset.name === name);
+    button.setAttribute('aria-pressed', Number(button.dataset.member) === recipient?.member);
   }
-  byId('text').focus();
+}
+
+function writeTo(whom) {
+  recipient = whom;
+  showRecipient();
+}
+
+/** Who is there by that name: maybe another than he to whom the next message was to go. */
+function meet({ nickname, member }) {
+  online.set(nickname, member);
+  if (!recipient || member === recipient.member || fold(nickname) !== fold(recipient.nickname)) return;
+  const who = named('b', recipient.nickname);
+  put(element('li', 'system', who, ' has left, and somebody else is called so now. What you write goes to nobody yet.'));
+  writeTo(undefined);
 }
 
 // --- the stream
 
 const HANDLERS = {
   connected: () => show('open', 'connected'),
-  online_list: ({ nicknames }) => {
+  online_list: ({ people }) => {
     online.clear();
-    nicknames.forEach((name) => online.add(name));
+    people.forEach(meet);
     showOnline();
   },
   history: ({ messages }) => {
@@ -118,10 +162,10 @@ const HANDLERS = {
     read();
   },
   system: (change) => {
-    if (change.type === 'join') online.add(change.nickname);
+    showSystem(change);
+    if (change.type === 'join') meet(change);
     else online.delete(change.nickname);
     showOnline();
-    showSystem(change);
   },
   chat: (message) => {
     showMessage(message);
@@ -135,6 +179,7 @@ const HANDLERS = {
 };
 
 function stop(text, status = 'closed') {
+  clearTimeout(again);
   source?.close();
   source = null;
   show(status, text);
@@ -158,10 +203,17 @@ function connect() {
   opened.addEventListener('error', () => {
     if (source !== opened) return;
     if (opened.readyState !== EventSource.CLOSED) return show('connecting', 'connecting');
-    // After a status that isn't 200 it gives up, and doesn't say what it was.
-    stop('no stream');
-    ask('HEAD', '/events').catch(({ message }) => note(message));
+    comeBack();
   });
+}
+
+/** After a status that isn't 200 an EventSource gives up, and doesn't say what it was. */
+function comeBack() {
+  stop('no stream, trying again soon', 'connecting');
+  // Not all pages at the same time.
+  again = setTimeout(connect, 2_000 + 3_000 * Math.random());
+  // Whoever isn't known any more is told, and needn't try. Anything else may pass.
+  ask('HEAD', '/events').catch(() => {});
 }
 
 // --- the requests
@@ -169,10 +221,13 @@ function connect() {
 const note = (text) => (byId('note').textContent = text);
 
 async function ask(method, path, body) {
+  const asked = me;
   const headers = { 'content-type': 'application/json' };
   if (me) headers.authorization = `Bearer ${me.token}`;
   const response = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
-  if (response.status === 401 && me) {
+  if (response.status === 401 && asked) {
+    // An answer to whom one was before says nothing of who one is.
+    if (asked !== me) throw new Error('You have joined anew since.');
     const why = 'The server doesn’t know you any more. Join again.';
     forget(why);
     throw new Error(why);
@@ -199,7 +254,7 @@ async function read() {
 function enter(joined) {
   me = joined;
   sessionStorage.setItem(SAVED, JSON.stringify(me));
-  [lastEventId, newestPrivate, readUpTo] = ['', 0, 0];
+  [lastEventId, newestPrivate, readUpTo, droppedUpTo] = ['', 0, 0, 0];
   online.clear();
   seen.clear();
   byId('messages').replaceChildren();
@@ -207,6 +262,7 @@ function enter(joined) {
   note('');
   showRoom();
   writeTo(null);
+  byId('text').focus();
   connect();
 }
 
@@ -237,23 +293,36 @@ on('leave', 'click', async () => {
   forget('You have left.');
 });
 on('send-form', 'submit', async () => {
+  if (recipient === undefined) throw new Error('Choose first to whom it goes: a name, or everybody.');
   const [form, field] = [byId('send-form'), byId('text')];
+  const [who, to] = [me, recipient && { to: recipient.nickname, member: recipient.member }];
   const text = field.value;
   field.value = '';
   form.ariaBusy = true;
+  underWay += 1;
+  // Two at a time could overtake each other. It is shown once it comes back, in its place among all others.
+  const sent = sending.then(() => {
+    if (who !== me) throw new Error('You have joined anew since.');
+    return ask('POST', '/send', { text, ...to });
+  });
+  // One that failed keeps no other back.
+  sending = sent.catch(() => {});
   try {
-    // It is shown once it comes back, in its place among all others.
-    await ask('POST', '/send', recipient === null ? { text } : { text, to: recipient });
+    await sent;
   } catch (error) {
-    field.value ||= text;
+    if (who === me) field.value ||= text;
     throw error;
   } finally {
-    form.ariaBusy = false;
+    underWay -= 1;
+    form.ariaBusy = underWay > 0;
   }
 });
 on('cut', 'click', () => stop('cut'));
 on('connect', 'click', connect);
-on('to-all', 'click', () => writeTo(null));
+on('to-all', 'click', () => {
+  writeTo(null);
+  byId('text').focus();
+});
 byId('text').addEventListener('keydown', (event) => {
   if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
   event.preventDefault();

@@ -87,7 +87,7 @@ async fn events(sse: Sse, token: String, chat: Chat) -> warp::reply::Response {
 async fn join(chat: Chat, headers: HeaderMap, body: impl Body) -> Answer {
     let Join { nickname } = object(&headers, body).await?;
     let nickname = Nickname::new(&nickname)?;
-    let token = chat.join(nickname.clone())?;
+    let token = chat.join(nickname.clone()).await?;
     Ok(ok(&json!({ "nickname": nickname, "token": token })))
 }
 

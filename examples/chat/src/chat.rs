@@ -6,15 +6,15 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use sse_core::{BuildError, Event, EventBuilder, Final, FreshState, Hub, HubConfig, Target};
+use sse_core::{BuildError, Event, Final, FreshState, Hub, HubConfig, Target};
 use sse_warp::{Sse, SseResponse};
 
 use crate::{
     Draft, Nickname, Store,
-    members::Member,
+    members::{self, Member},
     presence::{self, Change},
     refusal::Refusal,
-    room::Room,
+    room::{Room, Told},
 };
 
 /// How many characters a text has at the most.
@@ -26,6 +26,12 @@ const MAX_EVENT_BYTES: usize = 8 * 1024 * 1024;
 
 /// How much waits in a queue: a history behind a list of 10,000 names, and more.
 const QUEUE_BYTES: usize = 2 * MAX_EVENT_BYTES;
+
+/// How many streams one has: windows and devices. Each may have a queue full of history.
+const STREAMS_OF_ONE: usize = 8;
+
+/// How much waits in all queues together: without it all could be full, of everybody.
+const ALL_QUEUES_BYTES: usize = 256 * 1024 * 1024;
 
 /// How long the streams of somebody who has left are refused that were being opened meanwhile. Later ones have
 /// no token.
@@ -39,6 +45,9 @@ pub struct Settings {
     pub heartbeat: Duration,
     /// For how long somebody may have no stream before he counts as gone; 5 s by default.
     pub grace: Duration,
+    /// For how long a name is somebody's who has no stream, if another asks for it, or the room is full; 24 h by
+    /// default.
+    pub kept: Duration,
     /// How many events are kept for streams that come back; 10,000 by default, and at least one.
     pub history: usize,
 }
@@ -48,6 +57,7 @@ impl Default for Settings {
         Self {
             heartbeat: Duration::from_secs(30),
             grace: Duration::from_secs(5),
+            kept: Duration::from_secs(24 * 60 * 60),
             history: HubConfig::default().history_events,
         }
     }
@@ -59,6 +69,7 @@ pub struct Chat {
     hub: Hub,
     room: Arc<Room>,
     grace: Duration,
+    kept: Duration,
 }
 
 /// What somebody wants to say.
@@ -67,6 +78,8 @@ pub struct Chat {
 pub(crate) struct Said {
     text: String,
     to: Option<String>,
+    /// The number of whom it is to: his name alone may be another's since it was looked at.
+    member: Option<u64>,
 }
 
 /// A message that was said.
@@ -74,7 +87,8 @@ pub(crate) struct Said {
 pub(crate) struct Sent {
     id: u64,
     time: String,
-    queued: u32,
+    /// In how many queues it is; none where that isn't known.
+    queued: Option<u32>,
 }
 
 impl Chat {
@@ -89,7 +103,11 @@ impl Chat {
         config.history_events = settings.history;
         config.max_event_bytes = MAX_EVENT_BYTES;
         config.queue_bytes = QUEUE_BYTES;
-        let room = Arc::new(Room::new(store));
+        config.byte_budget = Some(ALL_QUEUES_BYTES);
+        config.limits.per_client = Some(STREAMS_OF_ONE);
+        // One for everybody who may be there: each costs memory, whether or not anything waits for it.
+        config.limits.connections = Some(members::MOST);
+        let room = Arc::new(Room::new(store, settings.history));
         let of_room = Arc::clone(&room);
         let fresh_state = move |fresh| fresh_state(Arc::clone(&of_room), fresh);
         let builder = Hub::builder().config(config).fresh_state(fresh_state);
@@ -97,6 +115,7 @@ impl Chat {
             hub: builder.build()?,
             room,
             grace: settings.grace,
+            kept: settings.kept,
         })
     }
 
@@ -114,8 +133,21 @@ impl Chat {
         tokio::spawn(presence::tell(hub, room, presence));
     }
 
-    /// Gives somebody a name; the token by which he is known from now on.
-    pub(crate) fn join(&self, nickname: Nickname) -> Result<String, Refusal> {
+    /// Gives somebody a name; the token by which he is known from now on. Whoever had it, but has had no stream
+    /// for as long as names are kept, leaves by that.
+    pub(crate) async fn join(&self, nickname: Nickname) -> Result<String, Refusal> {
+        let chat = self.clone();
+        tokio::spawn(async move { chat.admit(nickname).await }).await?
+    }
+
+    async fn admit(&self, nickname: Nickname) -> Result<String, Refusal> {
+        let mut told = self.room.told.lock().await;
+        if let Some(gone) = self.room.members.in_the_way(&nickname, self.kept)
+            // His stream may be too new to be known of.
+            && !self.hub.has_connections(&Target::client(gone.client.clone()))
+        {
+            self.free(&mut told, gone).await?;
+        }
         Ok(self.room.members.join(nickname)?)
     }
 
@@ -139,13 +171,17 @@ impl Chat {
 
     /// Says something, to everybody or to one. A request that ends midway leaves no half of it.
     ///
-    /// A message is accepted once it is stored. Should publishing it fail then, because the hub is closed, the
+    /// A message is accepted once it is stored and published, whatever is known of its queues. Should publishing it fail then, because the hub is closed, the
     /// answer is a refusal though the message is there: nobody is told any more, but with a store that lasts
     /// it is in the history of those who come after a restart, and would stand there twice if it were sent
     /// again.
     pub(crate) async fn send(&self, token: String, said: Said) -> Result<Sent, Refusal> {
         if !(1..=LONGEST_TEXT).contains(&said.text.chars().count()) {
             return Err(Refusal::Text(LONGEST_TEXT));
+        }
+        if said.member.is_some() && said.to.is_none() {
+            // It would go to everybody, though it was for one.
+            return Err(Refusal::NameMissing);
         }
         let chat = self.clone();
         tokio::spawn(async move { chat.tell(&token, said).await }).await?
@@ -158,13 +194,18 @@ impl Chat {
             Some(name) => Some(self.room.members.named(&name).ok_or(Refusal::Nobody)?),
             None => None,
         };
+        if let (Some(to), Some(number)) = (&to, said.member)
+            && to.who.number != number
+        {
+            return Err(Refusal::SomebodyElse);
+        }
         let target = match &to {
             Some(to) => Target::clients([&from.client, &to.client]),
             None => Target::everybody(),
         };
         let draft = Draft {
-            from: from.nickname,
-            to: to.map(|member| member.nickname),
+            from: from.who.nickname,
+            to: to.map(|member| member.who.nickname),
             text: said.text,
             time: now(),
         };
@@ -174,10 +215,14 @@ impl Chat {
         if let Some(position) = receipt.position() {
             told.note(&message, position);
         }
+        // Nobody else has to wait for that.
+        drop(told);
+        // Not an error: whoever got one would send it again, though it is said.
+        let delivery = receipt.outcome().await.ok();
         Ok(Sent {
             id: message.id,
             time: message.draft.time,
-            queued: receipt.outcome().await?.queued,
+            queued: delivery.map(|delivery| delivery.queued),
         })
     }
 
@@ -186,7 +231,7 @@ impl Chat {
     pub(crate) async fn read(&self, token: &str, id: u64) -> Result<usize, Refusal> {
         let _told = self.room.told.lock().await;
         let member = self.member(Some(token))?;
-        Ok(self.room.store.read(&member.nickname, id).await?)
+        Ok(self.room.store.read(&member.who.nickname, id).await?)
     }
 
     /// Frees somebody's name, ends his streams for good, and drops what waits for him.
@@ -198,15 +243,18 @@ impl Chat {
     async fn forget(&self, token: &str) -> Result<(), Refusal> {
         let mut told = self.room.told.lock().await;
         let member = self.member(Some(token))?;
+        self.free(&mut told, member).await
+    }
+
+    /// Frees a name, and tells that he is gone who had it.
+    async fn free(&self, told: &mut Told, member: Member) -> Result<(), Refusal> {
         // First: if it fails, he is still there.
-        self.room.store.forget(&member.nickname).await?;
-        self.room.members.leave(token);
+        self.room.store.forget(&member.who.nickname).await?;
+        self.room.members.leave(&member);
         let how = Final::lasting(LEFT_FOR).reason("left");
         let his = Target::client(member.client);
         self.hub.disconnect_for_good(&his, how);
-        Ok(Change::Leave
-            .tell(&self.hub, &mut told, &member.nickname)
-            .await?)
+        Ok(Change::Leave.tell(&self.hub, told, &member.who).await?)
     }
 }
 
@@ -215,12 +263,13 @@ async fn fresh_state(
     room: Arc<Room>,
     fresh: FreshState,
 ) -> Result<Vec<Event>, Box<dyn std::error::Error + Send + Sync>> {
-    let told = room.told.lock().await;
-    let member = room.members.of_client(fresh.connection.client());
-    let member = member.ok_or("he has left")?;
-    let state = room.state(&member, &told, fresh.position).await?;
-    let events: Result<_, _> = state.into_iter().map(EventBuilder::build).collect();
-    Ok(events?)
+    let state = {
+        let told = room.told.lock().await;
+        let member = room.members.of_client(fresh.connection.client());
+        let member = member.ok_or("he has left")?;
+        room.state(&member, &told, fresh.position).await?
+    };
+    Ok(state.events()?)
 }
 
 /// The time, as RFC 3339 has it.

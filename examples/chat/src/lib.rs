@@ -4,10 +4,13 @@
 //!
 //! | event | when | data |
 //! |---|---|---|
-//! | `online_list` | once, when a stream begins afresh | `nicknames` |
+//! | `online_list` | once, when a stream begins afresh | `people`: of each `nickname`, `member` |
 //! | `history` | right behind it | `messages`: the last 50 public ones, and the private ones of whoever reads: all that he hasn't read, and the last 50 that he has read or sent |
-//! | `system` | when somebody comes or goes | `type`: `join` or `leave`; `nickname`, `time` |
+//! | `system` | when somebody comes or goes | `type`: `join` or `leave`; `nickname`, `member`, `time` |
 //! | `chat` | when something is said | `id`, `from`, `to` where it is private, `text`, `time` |
+//!
+//! `member` is a number that nobody else gets: a name may be another's once it is free. `POST /send` takes it beside
+//! `to`, and says something to him alone who was meant, or to nobody.
 //!
 //! Besides these there are the library's own. `system` changes the list; a list each time would cost as many names,
 //! for as many readers, as there are people, whenever one of them moves.

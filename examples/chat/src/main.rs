@@ -25,6 +25,10 @@ struct Args {
     #[arg(long, env = "SSE_GRACE", default_value = "5s", value_parser = humantime::parse_duration)]
     grace: Duration,
 
+    /// For how long a name is somebody's who has no stream, if another asks for it, or the room is full.
+    #[arg(long, env = "SSE_KEEP", default_value = "24h", value_parser = humantime::parse_duration)]
+    keep: Duration,
+
     /// How many events are kept for streams that come back.
     #[arg(
         long,
@@ -45,6 +49,7 @@ async fn run(args: &Args) -> Result<(), String> {
     let mut settings = Settings::default();
     settings.heartbeat = args.heartbeat;
     settings.grace = args.grace;
+    settings.kept = args.keep;
     settings.history = args.history.get();
     let chat = Chat::new(MemoryStore::default(), &settings).map_err(|error| error.to_string())?;
     let server = args.serving.bind(HubConfig::default().reap_after)?;

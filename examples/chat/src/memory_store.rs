@@ -1,6 +1,9 @@
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -11,9 +14,16 @@ use crate::{
     store::{KEPT, Store, StoreError, UNREAD},
 };
 
+/// How many bytes of private messages there are at the most.
+const MOST_PRIVATE_BYTES: usize = 64 * 1024 * 1024;
+
+/// What a private message takes besides its text, about: or else short ones would hardly count.
+const BESIDES_TEXT: usize = 256;
+
 /// A store in memory. It ends with the process.
 ///
-/// It is bounded by how many people there are, and what they leave unread: a real one would bound that in bytes.
+/// All private messages together are at most 64 MiB, by their texts and 256 bytes for each. Then it takes no more,
+/// until some are read or somebody leaves.
 #[derive(Debug, Default)]
 pub struct MemoryStore(Mutex<State>);
 
@@ -22,32 +32,61 @@ struct State {
     newest: u64,
     public: VecDeque<Message>,
     mailboxes: HashMap<Nickname, Mailbox>,
+    private_bytes: Arc<AtomicUsize>,
+}
+
+/// A private message, which counts until neither side has it.
+#[derive(Debug)]
+struct Private {
+    message: Message,
+    bytes: usize,
+    all: Arc<AtomicUsize>,
+}
+
+impl Private {
+    fn new(message: Message, bytes: usize, all: &Arc<AtomicUsize>) -> Self {
+        all.fetch_add(bytes, Ordering::Relaxed);
+        let all = Arc::clone(all);
+        Self {
+            message,
+            bytes,
+            all,
+        }
+    }
+}
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 /// The private messages of one, by their ids; both sides share them.
 #[derive(Debug, Default)]
 struct Mailbox {
-    unread: BTreeMap<u64, Arc<Message>>,
+    unread: BTreeMap<u64, Arc<Private>>,
     /// Those that he has read or sent.
-    known: BTreeMap<u64, Arc<Message>>,
+    known: BTreeMap<u64, Arc<Private>>,
 }
 
 impl State {
-    fn post(&mut self, to: Nickname, message: &Arc<Message>) {
-        let from = message.draft.from.clone();
+    fn post(&mut self, to: Nickname, private: &Arc<Private>) {
+        let from = private.message.draft.from.clone();
         // To oneself: it waits like any other.
         if from != to {
             let sender = self.mailboxes.entry(from).or_default();
-            sender.know(Arc::clone(message));
+            sender.know(Arc::clone(private));
         }
         let reader = self.mailboxes.entry(to).or_default();
-        reader.unread.insert(message.id, Arc::clone(message));
+        reader
+            .unread
+            .insert(private.message.id, Arc::clone(private));
     }
 }
 
 impl Mailbox {
-    fn know(&mut self, message: Arc<Message>) {
-        self.known.insert(message.id, message);
+    fn know(&mut self, private: Arc<Private>) {
+        self.known.insert(private.message.id, private);
         if self.known.len() > KEPT {
             self.known.pop_first();
         }
@@ -55,7 +94,7 @@ impl Mailbox {
 
     fn messages(&self) -> impl Iterator<Item = Message> {
         let all = self.unread.values().chain(self.known.values());
-        all.map(|message| Message::clone(message))
+        all.map(|private| private.message.clone())
     }
 }
 
@@ -68,11 +107,17 @@ impl Store for MemoryStore {
         if mailbox.is_some_and(|mailbox| mailbox.unread.len() >= UNREAD) {
             return Err(StoreError::MailboxFull);
         }
+        let bytes = draft.text.len() + BESIDES_TEXT;
+        let held = state.private_bytes.load(Ordering::Relaxed);
+        if to.is_some() && held + bytes > MOST_PRIVATE_BYTES {
+            return Err(StoreError::Full);
+        }
         state.newest += 1;
         let id = state.newest;
         let message = Message { id, draft };
         if let Some(to) = to {
-            state.post(to, &Arc::new(message.clone()));
+            let private = Private::new(message.clone(), bytes, &state.private_bytes);
+            state.post(to, &Arc::new(private));
         } else {
             if state.public.len() == KEPT {
                 state.public.pop_front();
@@ -100,8 +145,8 @@ impl Store for MemoryStore {
         while let Some(first) = mailbox.unread.first_entry()
             && *first.key() <= up_to
         {
-            let message = first.remove();
-            mailbox.know(message);
+            let private = first.remove();
+            mailbox.know(private);
         }
         Ok(mailbox.unread.len())
     }
@@ -181,6 +226,38 @@ mod tests {
         let kept: Vec<_> = (452..=502).collect();
         assert_eq!(ids(&store, "bob").await, kept, "50, and the public one");
         assert_eq!(store.read(&name("nobody"), 7).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn all_private_messages_together_have_a_limit() {
+        let store = MemoryStore::default();
+        let write = async |from: &str, to: Option<&str>| {
+            let draft = Draft {
+                from: name(from),
+                to: to.map(name),
+                text: "x".repeat(1024 * 1024),
+                time: String::new(),
+            };
+            store.append(draft).await.map(|message| message.id)
+        };
+        for _ in 0..63 {
+            write("ada", Some("bob")).await.unwrap();
+        }
+        let full = write("eve", Some("eve")).await;
+        assert!(matches!(full, Err(StoreError::Full)), "{full:?}");
+        assert!(ids(&store, "eve").await.is_empty(), "without a trace");
+        write("eve", None).await.expect("a public one");
+        say(&store, "eve", Some("bob")).await.expect("a short one");
+        // She has the last 50 still, and he would have had the others.
+        store.forget(&name("bob")).await.unwrap();
+        for _ in 0..13 {
+            write("eve", Some("bob")).await.unwrap();
+        }
+        assert!(write("eve", Some("bob")).await.is_err());
+        for whose in ["ada", "bob", "eve"] {
+            store.forget(&name(whose)).await.unwrap();
+        }
+        assert_eq!(store.0.lock().private_bytes.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]

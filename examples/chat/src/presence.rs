@@ -4,8 +4,8 @@ use serde_json::json;
 use sse_core::{ClientNotice, ClientPresence, Event, Hub, PublishError};
 
 use crate::{
-    Nickname,
     chat::now,
+    members::Who,
     room::{Room, Told},
 };
 
@@ -23,19 +23,20 @@ impl Change {
         self,
         hub: &Hub,
         told: &mut Told,
-        nickname: &Nickname,
+        who: &Who,
     ) -> Result<(), PublishError> {
-        if !told.change(self, nickname) {
+        if !told.change(self, who) {
             return Ok(());
         }
         let what = match self {
             Self::Join => "join",
             Self::Leave => "leave",
         };
-        let data = json!({ "type": what, "nickname": nickname, "time": now() });
+        let data =
+            json!({ "type": what, "nickname": who.nickname, "member": who.number, "time": now() });
         let receipt = hub.broadcast(Event::json(&data).event("system")).await?;
         if let Some(position) = receipt.position() {
-            told.note_change(self, nickname.clone(), position);
+            told.note_change(self, who.clone(), position);
         }
         Ok(())
     }
@@ -53,7 +54,8 @@ pub(crate) async fn tell(hub: Hub, room: Arc<Room>, mut presence: ClientPresence
         let Some(member) = room.members.of_client(&client) else {
             continue;
         };
-        if let Err(error) = change.tell(&hub, &mut told, &member.nickname).await {
+        room.members.note(&member, change == Change::Join);
+        if let Err(error) = change.tell(&hub, &mut told, &member.who).await {
             tracing::warn!(%error, "nobody is told who comes and goes");
         }
     }

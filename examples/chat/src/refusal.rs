@@ -2,7 +2,7 @@ use bytes::Bytes;
 use example_support::{BodyError, error};
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::error::Category;
-use sse_core::{OutcomeError, PublishError};
+use sse_core::PublishError;
 use tokio::task::JoinError as Broken;
 
 use crate::{NicknameError, StoreError, members::JoinError};
@@ -32,12 +32,14 @@ pub(crate) enum Refusal {
     Join(#[from] JoinError),
     #[error("nobody is called so")]
     Nobody,
+    #[error("somebody else is called so now")]
+    SomebodyElse,
+    #[error("a member without a name in `to`")]
+    NameMissing,
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Publish(#[from] PublishError),
-    #[error(transparent)]
-    Outcome(#[from] OutcomeError),
     #[error("it wasn't done to its end")]
     Broken(#[from] Broken),
 }
@@ -45,26 +47,27 @@ pub(crate) enum Refusal {
 impl Refusal {
     pub(crate) const fn status(&self) -> StatusCode {
         match self {
-            Self::NotFound | Self::Nobody => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::Nobody | Self::SomebodyElse => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Body(error) => error.status(),
             Self::NotJson(_) => StatusCode::BAD_REQUEST,
-            Self::Shape(_) | Self::NotAnObject | Self::Nickname(_) | Self::Text(_) => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
+            Self::Shape(_)
+            | Self::NotAnObject
+            | Self::Nickname(_)
+            | Self::Text(_)
+            | Self::NameMissing
+            | Self::Join(JoinError::Name(_)) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Join(JoinError::Taken) | Self::Store(StoreError::MailboxFull) => {
                 StatusCode::CONFLICT
             }
-            Self::Join(JoinError::Name(_)) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Join(JoinError::Full)
-            | Self::Store(_)
-            | Self::Publish(PublishError::Closed)
-            | Self::Outcome(OutcomeError::Closed) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Join(JoinError::Random(_))
-            | Self::Publish(_)
-            | Self::Outcome(_)
-            | Self::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Store(StoreError::Full) => StatusCode::INSUFFICIENT_STORAGE,
+            Self::Join(JoinError::Full) | Self::Store(_) | Self::Publish(PublishError::Closed) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::Join(JoinError::Random(_)) | Self::Publish(_) | Self::Broken(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
         }
     }
 

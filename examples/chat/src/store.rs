@@ -25,7 +25,8 @@ pub const UNREAD: usize = 500;
 ///   never is.
 /// - R3: the latest [`KEPT`] public messages are kept.
 /// - R4: a private message waits for whom it is to until he has read it. Where [`UNREAD`] wait, `append`
-///   refuses the next with [`StoreError::MailboxFull`].
+///   refuses the next with [`StoreError::MailboxFull`]; where the store has no room for private messages,
+///   whoever they are to, with [`StoreError::Full`].
 /// - R5: of those that he has read or sent, the latest [`KEPT`] in all are kept for him.
 /// - R6: nobody gets the private messages of two others.
 /// - R7: after [`forget`](Self::forget) nothing private is kept for that name. With whom he wrote to keeps what
@@ -51,7 +52,7 @@ pub const UNREAD: usize = 500;
 ///
 /// # Errors
 ///
-/// [`StoreError::MailboxFull`] is the sender's to see. A failure of the backend is
+/// [`StoreError::MailboxFull`] and [`StoreError::Full`] are the sender's to see. A failure of the backend is
 /// [`StoreError::Backend`]: whoever asked is told to come later, and nothing is published.
 ///
 /// # Panics
@@ -110,6 +111,11 @@ pub enum StoreError {
     /// As many private messages wait for him as may.
     #[error("{UNREAD} messages wait for him already")]
     MailboxFull,
+    /// There is no room for more private messages, whoever they are to.
+    #[error(
+        "the room has no space for more private messages until some are read, or somebody leaves"
+    )]
+    Full,
     /// What the store is kept in failed.
     #[error("the messages can't be had just now")]
     Backend(#[source] Box<dyn Error + Send + Sync>),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sse_conformance::{Response, StreamClient, request};
 
-use crate::{Person, Server, chat, data};
+use crate::{Person, Server, chat, chats_until, data, member};
 
 fn error_of(response: &Response) -> String {
     assert_eq!(
@@ -38,7 +38,16 @@ async fn a_nickname_is_ones_own_until_one_leaves() {
     }
     let too_long = format!("{longest}x");
     for not_one in [
-        "", " ", " a", "a\t", "a\u{a0}", "a\nb", "a\0", "\u{9f}", &too_long,
+        "",
+        " ",
+        " a",
+        "a\t",
+        "a\u{a0}",
+        "a\nb",
+        "a\0",
+        "\u{9f}",
+        "a\u{200b}",
+        &too_long,
     ] {
         let refused = join(not_one).await;
         assert_eq!(refused.status, 422, "{not_one:?}");
@@ -116,6 +125,57 @@ async fn what_is_sent_is_answered_with_its_place() {
 }
 
 #[tokio::test]
+async fn what_is_meant_for_one_doesnt_go_to_another_of_his_name() {
+    let server = Server::start(&[]).await;
+    let (ada, bob) = (server.join("ada").await, server.join("bob").await);
+    let (mut adas, _) = ada.open().await;
+    let joined = data(&adas.next_named("system").await);
+    assert_eq!(
+        (joined["nickname"].as_str(), member(&joined)),
+        (Some("ada"), 1)
+    );
+    let _bobs = bob.open().await;
+    let joined = data(&adas.next_named("system").await);
+    assert_eq!(joined["nickname"], "bob");
+    let (_, fresh) = ada.open().await;
+    assert_eq!((&*fresh.nicknames[1], fresh.members[1]), ("bob", 2));
+    let for_bob = json!({ "text": "for bob", "to": "bob", "member": member(&joined) });
+    ada.said(&for_bob).await;
+    bob.leave().await;
+    let left = data(&adas.next_named("system").await);
+    assert_eq!(left["type"], "leave");
+    assert_eq!(member(&left), 2);
+    assert_eq!(ada.post("/send", &for_bob).await.status, 404);
+
+    let mallory = server.join("BOB").await;
+    let (mut mallorys, _) = mallory.open().await;
+    let joined = data(&adas.next_named("system").await);
+    let refused = ada.post("/send", &for_bob).await;
+    assert_eq!(refused.status, 404);
+    assert_eq!(error_of(&refused), "somebody else is called so now");
+    let for_her = json!({ "text": "for her", "to": "bob", "member": member(&joined) });
+    ada.said(&for_her).await;
+    ada.say("end").await;
+    let chats = chats_until(&mut mallorys, "end").await;
+    let texts: Vec<_> = chats.iter().map(|chat| &chat["text"]).collect();
+    assert_eq!(texts, ["for her"]);
+}
+
+#[tokio::test]
+async fn one_has_eight_streams() {
+    let server = Server::start(&[]).await;
+    let (ada, bob) = (server.join("ada").await, server.join("bob").await);
+    let mut streams = Vec::new();
+    for _ in 0..8 {
+        streams.push(ada.open().await);
+    }
+    let mut ninth = ada.stream(None).await;
+    assert_eq!(ninth.next_event().await.event, "refused");
+    ninth.ended().await;
+    bob.open().await;
+}
+
+#[tokio::test]
 async fn what_makes_no_sense_is_refused() {
     let server = Server::start(&[]).await;
     let ada = server.join("ada").await;
@@ -165,6 +225,20 @@ async fn what_makes_no_sense_is_refused() {
             "/send",
             json_type,
             r#"{"text":"x","text":"y"}"#,
+            422,
+        ),
+        (
+            "POST",
+            "/send",
+            json_type,
+            r#"{"text":"x","member":1}"#,
+            422,
+        ),
+        (
+            "POST",
+            "/send",
+            json_type,
+            r#"{"text":"x","to":"ada","member":"1"}"#,
             422,
         ),
         ("POST", "/join", json_type, r#"{"nickname":null}"#, 422),

@@ -122,6 +122,8 @@ impl Person {
 #[derive(Debug)]
 struct Fresh {
     nicknames: Vec<String>,
+    /// Their numbers, in the same order.
+    members: Vec<u64>,
     messages: Vec<Value>,
 }
 
@@ -131,10 +133,13 @@ impl Fresh {
         assert_eq!(online.event, "online_list");
         let history = stream.next_event().await;
         assert_eq!(history.event, "history");
-        let nicknames = data(&online)["nicknames"].take();
+        let people = data(&online)["people"].take();
+        let people = people.as_array().expect("a list");
+        let nickname = |who: &Value| who["nickname"].as_str().unwrap().to_owned();
         let messages = data(&history)["messages"].take();
         Self {
-            nicknames: serde_json::from_value(nicknames).unwrap(),
+            nicknames: people.iter().map(nickname).collect(),
+            members: people.iter().map(member).collect(),
             messages: serde_json::from_value(messages).unwrap(),
         }
     }
@@ -152,6 +157,11 @@ fn data(event: &Dispatched) -> Value {
 
 fn id(message: &Value) -> u64 {
     message["id"].as_u64().unwrap()
+}
+
+/// The number of somebody who is told of.
+fn member(who: &Value) -> u64 {
+    who["member"].as_u64().unwrap()
 }
 
 /// The next message on a stream.

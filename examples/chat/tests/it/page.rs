@@ -147,21 +147,39 @@ async fn two_windows_talk_to_each_other() {
 /// Where an event begins that a stream is told at its start.
 const STATE: &[u8] = b"event: online_list";
 
-/// A way to the server on which the first stream is cut before it knows how things stand.
-async fn cutting_way(server: SocketAddr) -> SocketAddr {
+const REFUSED: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+/// What becomes of the first stream on a way to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum First {
+    /// It is cut before it knows how things stand.
+    IsCut,
+    /// Somebody in between refuses it.
+    IsRefused,
+}
+
+async fn way(server: SocketAddr, first: First) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let addr = listener.local_addr().unwrap();
-    let has_cut = Arc::new(AtomicBool::new(false));
+    let is_over = Arc::new(AtomicBool::new(false));
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
-            let has_cut = Arc::clone(&has_cut);
-            tokio::spawn(async move { carry(client, server, &has_cut).await });
+            let is_over = Arc::clone(&is_over);
+            tokio::spawn(async move { carry(client, server, first, &is_over).await });
         }
     });
     addr
 }
 
-async fn carry(mut client: TcpStream, server: SocketAddr, has_cut: &AtomicBool) -> io::Result<()> {
+/// Carries what goes to and fro, until it is over with the first stream.
+async fn carry(
+    mut client: TcpStream,
+    server: SocketAddr,
+    first: First,
+    is_over: &AtomicBool,
+) -> io::Result<()> {
+    let is_first = |what| first == what && !is_over.swap(true, Ordering::SeqCst);
     let mut server = TcpStream::connect(server).await?;
     let (mut asked, mut answered) = ([0; 8_192], [0; 8_192]);
     let mut is_stream = false;
@@ -171,6 +189,9 @@ async fn carry(mut client: TcpStream, server: SocketAddr, has_cut: &AtomicBool) 
                 0 => return Ok(()),
                 len => {
                     is_stream |= asked.starts_with(b"GET /events");
+                    if is_stream && is_first(First::IsRefused) {
+                        return client.write_all(REFUSED).await;
+                    }
                     server.write_all(&asked[..len]).await?;
                 }
             },
@@ -179,7 +200,7 @@ async fn carry(mut client: TcpStream, server: SocketAddr, has_cut: &AtomicBool) 
                 len => {
                     let answer = &answered[..len];
                     let state = answer.windows(STATE.len()).position(|part| part == STATE);
-                    if let Some(at) = state && is_stream && !has_cut.swap(true, Ordering::SeqCst) {
+                    if let Some(at) = state && is_stream && is_first(First::IsCut) {
                         return client.write_all(&answer[..at]).await;
                     }
                     client.write_all(answer).await?;
@@ -192,7 +213,7 @@ async fn carry(mut client: TcpStream, server: SocketAddr, has_cut: &AtomicBool) 
 #[tokio::test]
 async fn a_page_that_was_cut_before_it_knew_anything_begins_anew() {
     let server = Server::start(&[]).await;
-    let way = cutting_way(server.addr()).await;
+    let way = way(server.addr(), First::IsCut).await;
     let bob = server.join("bob").await;
     bob.say("before").await;
     Browser::run(
@@ -202,11 +223,119 @@ async fn a_page_that_was_cut_before_it_knew_anything_begins_anew() {
             browser.fill("#nickname", "ada").await;
             browser.click("#join button").await;
             browser.text_is("#me", "ada").await;
-            // The browser comes back with the id of the opening event.
+            // The browser comes back without an id, as nothing has one yet, and so it is told how things stand.
             browser.texts_are(TEXTS, &["before"]).await;
             bob.say("after").await;
             browser.texts_are(TEXTS, &["before", "after"]).await;
         },
     )
+    .await;
+}
+
+#[tokio::test]
+async fn a_page_that_was_refused_tries_again() {
+    let server = Server::start(&[]).await;
+    let way = way(server.addr(), First::IsRefused).await;
+    let url = format!("http://{way}/");
+    Browser::run(BrowserKind::Chromium, &url, async |browser| {
+        browser.fill("#nickname", "ada").await;
+        browser.click("#join button").await;
+        browser
+            .text_is("#status", "no stream, trying again soon")
+            .await;
+        browser.text_is("#status", "connected").await;
+        browser.texts_are("#online button bdi", &["ada"]).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_written_to_one_goes_to_nobody_else_of_his_name() {
+    let server = Server::start(&["--grace", "1m"]).await;
+    let url = format!("http://{}/", server.addr());
+    let (bob, eve) = (server.join("bob").await, server.join("eve").await);
+    let _bobs = bob.open().await;
+    Browser::run(BrowserKind::Chromium, &url, async |browser| {
+        join(browser, "ada").await;
+        write_to(browser, "bob").await;
+        // Whoever is on the list by keyboard stays there when it changes.
+        let focus = "document.querySelector('[data-name=bob]').focus()";
+        browser.script(focus).await;
+        let _eves = eve.open().await;
+        browser
+            .texts_are("#online button bdi", &["ada", "bob", "eve"])
+            .await;
+        browser
+            .until("document.activeElement.dataset.name === 'bob'")
+            .await;
+        bob.leave().await;
+        browser.until("online.children.length === 2").await;
+        browser
+            .until("document.activeElement.dataset.name === 'eve'")
+            .await;
+        browser.text_is("#to-name", "bob alone").await;
+
+        let mallory = server.join("BOB").await;
+        let (mut mallorys, _) = mallory.open().await;
+        browser.text_is("#to-name", "nobody yet").await;
+        let told = browser.texts("#messages .system").await;
+        let is_told = told.iter().any(|it| it.starts_with("bob has left"));
+        assert!(is_told, "{told:?}");
+        browser.fill("#text", "a secret").await;
+        browser.click("#send").await;
+        browser
+            .text_is(
+                "#note",
+                "Choose first to whom it goes: a name, or everybody.",
+            )
+            .await;
+        browser.click("#to-all").await;
+        say(browser, "hello").await;
+        assert_eq!(crate::chat(&mut mallorys).await["text"], "hello");
+    })
+    .await;
+}
+
+/// Makes the page's next request to send wait until it is let go.
+const HOLD: &str = "
+    const [send, gates] = [window.fetch, []];
+    window.held = gates;
+    window.fetch = async (path, ...how) => {
+        if (path === '/send' && gates.length === 0) await new Promise((go) => gates.push(go));
+        return send(path, ...how);
+    };";
+
+#[tokio::test]
+async fn what_is_sent_keeps_its_order_and_whom_it_is_of() {
+    let server = Server::start(&[]).await;
+    let url = format!("http://{}/", server.addr());
+    Browser::run(BrowserKind::Chromium, &url, async |browser| {
+        join(browser, "ada").await;
+        browser.script(HOLD).await;
+        for text in ["one", "two"] {
+            browser.fill("#text", text).await;
+            browser.click("#send").await;
+        }
+        browser.until("held.length === 1").await;
+        browser.script("held[0]()").await;
+        browser.texts_are(TEXTS, &["one", "two"]).await;
+
+        // An answer to her who has left isn't for her who comes then.
+        browser.script(HOLD).await;
+        browser.fill("#text", "late").await;
+        browser.click("#send").await;
+        browser.until("held.length === 1").await;
+        browser.click("#leave").await;
+        browser.text_is("#note", "You have left.").await;
+        join(browser, "eve").await;
+        browser.script("held[0]()").await;
+        browser
+            .text_is("#note", "You have joined anew since.")
+            .await;
+        browser.text_is("#me", "eve").await;
+        browser.text_is("#status", "connected").await;
+        say(browser, "me").await;
+        browser.texts_are(TEXTS, &["one", "two", "me"]).await;
+    })
     .await;
 }

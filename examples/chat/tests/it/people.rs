@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Value, json};
-use sse_conformance::{End, StreamClient};
-use tokio::task::JoinSet;
+use sse_conformance::{End, StreamClient, request};
+use tokio::{task::JoinSet, time::timeout};
 
 use crate::{Person, QUIET, Server, chat, chats_until, data};
 
@@ -110,6 +110,52 @@ async fn who_leaves_is_gone_at_once_and_for_good() {
     assert!(bob.history().await.contains(&secret), "his own side stays");
 }
 
+#[tokio::test]
+async fn who_has_been_away_too_long_loses_his_name_to_whoever_asks() {
+    let server = Server::start(&["--grace", "1ms", "--keep", "200ms"]).await;
+    let (ada, bob) = (server.join("ada").await, server.join("bob").await);
+    let join = async |nickname: &str| {
+        let body = json!({ "nickname": nickname }).to_string();
+        request(server.addr(), "POST", "/join", &[], body).await
+    };
+    let until_joined = async |nickname: &str| {
+        let joined = async { while join(nickname).await.status != 200 {} };
+        timeout(Duration::from_secs(10), joined)
+            .await
+            .expect("free")
+    };
+    server.join("never there").await;
+    let (mut adas, _) = ada.open().await;
+    let (bobs, _) = bob.open().await;
+    assert_eq!(change(&mut adas).await, changed("join", "ada"));
+    assert_eq!(change(&mut adas).await, changed("join", "bob"));
+    ada.whisper("bob", "a secret").await;
+    until_joined("Never there").await;
+    assert_eq!(join("ada").await.status, 409, "she is there");
+    assert_eq!(
+        join("BOB").await.status,
+        409,
+        "he too, and longer than that"
+    );
+
+    drop(bobs);
+    assert_eq!(change(&mut adas).await, changed("leave", "bob"));
+    // Nobody asked for it.
+    adas.try_next(QUIET).await;
+    ada.whisper("bob", "still there?").await;
+    let (bobs, _) = bob.open().await;
+    assert_eq!(change(&mut adas).await, changed("join", "bob"));
+    assert_eq!(join("BOB").await.status, 409, "he is back");
+    drop(bobs);
+    assert_eq!(change(&mut adas).await, changed("leave", "bob"));
+    assert_eq!(join("BOB").await.status, 409, "not for long enough");
+    until_joined("Bob").await;
+    assert_eq!(bob.stream(None).await.status(), 401);
+    assert!(adas.try_next(QUIET).await.is_none(), "he was gone already");
+    let (_, fresh) = ada.open().await;
+    assert_eq!(fresh.nicknames, ["ada"]);
+}
+
 /// Keeps a list by what a stream tells, until the end; who is on it then. Each change has to be one.
 async fn watch(person: Person) -> BTreeSet<String> {
     let (mut stream, fresh) = person.open().await;
@@ -149,18 +195,24 @@ async fn a_list_and_its_changes_agree_whoever_moves_meanwhile() {
             person.leave().await;
         });
     }
-    let mut watchers = JoinSet::new();
+    let (mut watchers, mut stay, mut last) = (JoinSet::new(), BTreeSet::new(), None);
     for n in 0..8 {
         let person = server.join(&format!("watcher {n}")).await;
+        stay.insert(person.nickname.clone());
+        last = Some(person.clone());
         person.open().await;
         watchers.spawn(watch(person));
     }
     movers.join_all().await;
+    let last = last.expect("eight");
+    let all_are_told_of = timeout(Duration::from_secs(10), async {
+        while last.open().await.1.nicknames.len() != stay.len() {}
+    });
+    all_are_told_of.await.expect("those who stay");
     server.join("host").await.say("the end").await;
     let lists = watchers.join_all().await;
     assert_eq!(lists.len(), 8);
     for online in lists {
-        let stays = online.iter().all(|name| name.starts_with("watcher "));
-        assert!(stays, "{online:?}");
+        assert_eq!(online, stay);
     }
 }

@@ -13,9 +13,16 @@ use async_trait::async_trait;
 use chat::{Chat, Draft, MemoryStore, Message, Nickname, Settings, Store, StoreError, app};
 use serde_json::{Value, json};
 use sse_conformance::{StreamClient, request};
-use tokio::{sync::Notify, time::sleep};
+use tokio::{
+    sync::{Notify, Semaphore},
+    task::JoinSet,
+    time::sleep,
+};
 
-use crate::{Person, chat, chats_until, storm::storm};
+use crate::{
+    Person, chat, chats_until,
+    storm::{Chance, END, read_all, storm},
+};
 
 /// A room over `store`; it ends with the test.
 async fn serve(store: impl Store) -> (SocketAddr, Chat) {
@@ -93,6 +100,95 @@ async fn nor_does_it_after_a_gap() {
     let store = With(MemoryStore::default(), Arc::new(Far));
     let (addr, _chat) = serve_as(store, &settings).await;
     storm(addr).await;
+}
+
+/// Keeps everything from being said until it is opened.
+#[derive(Debug)]
+struct Door {
+    reached: Notify,
+    opened: Semaphore,
+}
+
+#[async_trait]
+impl Before for Door {
+    async fn before(&self, call: &'static str) -> Result<(), StoreError> {
+        if call == "append" {
+            self.reached.notify_one();
+            let _permit = self.opened.acquire().await.map_err(StoreError::backend)?;
+        }
+        Ok(())
+    }
+}
+
+/// Long enough for the server to see what was sent to it before: it answers others all the while.
+async fn until_seen(addr: SocketAddr) {
+    for _ in 0..20 {
+        request(addr, "GET", "/", &[], "").await;
+    }
+}
+
+#[tokio::test]
+async fn a_state_that_waits_long_for_its_turn_tells_nothing_twice() {
+    let door = Arc::new(Door {
+        reached: Notify::new(),
+        opened: Semaphore::new(0),
+    });
+    let (addr, _chat) = serve(With(MemoryStore::default(), Arc::clone(&door))).await;
+    let (ada, bob) = (
+        Person::join(addr, "ada").await,
+        Person::join(addr, "bob").await,
+    );
+    let (private, public) = (
+        json!({ "text": "psst", "to": "bob" }),
+        json!({ "text": "x" }),
+    );
+    let mut sends = JoinSet::new();
+    // Each hundred queues up behind the last.
+    for hundred in 0..13 {
+        for _ in 0..100 {
+            let body = if hundred == 0 { &private } else { &public };
+            let (ada, body) = (ada.clone(), body.clone());
+            sends.spawn(async move { ada.said(&body).await });
+        }
+        until_seen(addr).await;
+    }
+    door.reached.notified().await;
+    let reading = tokio::spawn(read_all(bob, Chance(0), false));
+    until_seen(addr).await;
+    door.opened.add_permits(1);
+    assert_eq!(sends.join_all().await.len(), 1_300);
+    ada.say(END).await;
+    let ids = reading.await.unwrap();
+    let private = ids.iter().filter(|id| **id <= 100).count();
+    assert_eq!(private, 100, "each once, as all are in their order");
+}
+
+#[tokio::test]
+async fn a_room_full_of_private_messages_takes_public_ones() {
+    let (store, eve) = (MemoryStore::default(), Nickname::new("eve").unwrap());
+    // With what each takes besides its text, as many as fit to the last byte.
+    let large = Draft {
+        from: eve.clone(),
+        to: Some(eve),
+        text: "x".repeat(1024 * 1024 - 256),
+        time: String::new(),
+    };
+    while store.append(large.clone()).await.is_ok() {}
+    let (addr, _chat) = serve(store).await;
+    let (ada, _bob) = (
+        Person::join(addr, "ada").await,
+        Person::join(addr, "bob").await,
+    );
+    let refused = ada
+        .post("/send", &json!({ "text": "x", "to": "bob" }))
+        .await;
+    assert_eq!(refused.status, 507);
+    let error = refused.json::<Value>()["error"].take();
+    assert!(
+        error.as_str().unwrap().contains("private messages"),
+        "{error}"
+    );
+    ada.say("to all").await;
 }
 
 /// Fails while it is told to.
@@ -180,10 +276,7 @@ async fn a_sender_who_goes_away_midway_leaves_no_half_of_it() {
     gate.reached.notified().await;
     sending.abort();
     assert!(sending.await.unwrap_err().is_cancelled());
-    // Until the server has seen it: it answers others all the while.
-    for _ in 0..20 {
-        request(addr, "GET", "/", &[], "").await;
-    }
+    until_seen(addr).await;
     gate.opened.notify_one();
     assert_eq!(chat(&mut bobs).await["text"], "good bye");
     assert_eq!(bob.history().await, [1]);

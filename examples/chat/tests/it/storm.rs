@@ -20,13 +20,13 @@ const READERS: usize = 4;
 const NEWCOMERS: usize = 16;
 
 /// What ends a storm, for everybody.
-const END: &str = "the end";
+pub(crate) const END: &str = "the end";
 
 /// How long a reader waits for what is under way.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Numbers that look like chance, the same each time.
-struct Chance(u64);
+pub(crate) struct Chance(pub(crate) u64);
 
 impl Chance {
     fn below(&mut self, limit: usize) -> usize {
@@ -41,7 +41,7 @@ type All = BTreeMap<u64, Option<[String; 2]>>;
 
 /// Reads until the end, cutting the stream after a few events each time; the ids of what came since a history
 /// was told last.
-async fn read_all(person: Person, mut chance: Chance, cuts: bool) -> Vec<u64> {
+pub(crate) async fn read_all(person: Person, mut chance: Chance, cuts: bool) -> Vec<u64> {
     let mut ids: Option<Vec<u64>> = None;
     let mut last = None;
     loop {

@@ -1,6 +1,6 @@
-use std::{net::TcpListener, process::Stdio};
+use std::{net::TcpListener, process::Stdio, time::Duration};
 
-use redis::{AsyncCommands, aio::MultiplexedConnection};
+use redis::{AsyncCommands, AsyncConnectionConfig, aio::MultiplexedConnection};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -9,6 +9,9 @@ use tokio::{
 
 /// Whoever wants to use it has to say so.
 pub(crate) const PASSWORD: &str = "the-password-of-redis";
+
+/// How long it may take to answer, on a machine that does much else.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A Redis that ends with the test, and keeps nothing but in memory.
 pub(crate) struct Redis {
@@ -60,7 +63,9 @@ impl Redis {
     /// What another service has that revokes tokens.
     pub(crate) async fn connection(&self) -> MultiplexedConnection {
         let client = redis::Client::open(self.url()).unwrap();
-        client.get_multiplexed_async_connection().await.unwrap()
+        let patient = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
+        let connection = client.get_multiplexed_async_connection_with_config(&patient);
+        connection.await.unwrap()
     }
 
     /// Revokes a token as anybody may who has this Redis.
