@@ -171,10 +171,10 @@ impl Chat {
 
     /// Says something, to everybody or to one. A request that ends midway leaves no half of it.
     ///
-    /// A message is accepted once it is stored and published, whatever is known of its queues. Should publishing it fail then, because the hub is closed, the
-    /// answer is a refusal though the message is there: nobody is told any more, but with a store that lasts
-    /// it is in the history of those who come after a restart, and would stand there twice if it were sent
-    /// again.
+    /// A message is accepted once it is stored and published, whatever is known of its queues. Should publishing
+    /// it fail then, because the hub is closed, the answer is a refusal though the message is there: nobody is
+    /// told any more, but with a store that lasts it is in the history of those who come after a restart, and
+    /// would stand there twice if it were sent again.
     pub(crate) async fn send(&self, token: String, said: Said) -> Result<Sent, Refusal> {
         if !(1..=LONGEST_TEXT).contains(&said.text.chars().count()) {
             return Err(Refusal::Text(LONGEST_TEXT));

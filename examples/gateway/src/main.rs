@@ -99,8 +99,10 @@ async fn serve(args: &Args) -> Result<(), String> {
     });
     let hub = gateway.hub.clone();
     tokio::spawn(gateway::monitor(hub.clone(), settings.monitor));
+    let (begin, begun) = oneshot::channel::<()>();
     let (stop, stopped) = oneshot::channel::<()>();
     let mut calls = tokio::spawn(async move {
+        drop(begun.await);
         if let Err(error) = grpc.serve_until(async { drop(stopped.await) }).await {
             tracing::error!(error, "services can't push any more");
         }
@@ -114,6 +116,10 @@ async fn serve(args: &Args) -> Result<(), String> {
     };
     let app = gateway::app(gateway);
     let service = origins.before(sse_poem::service(app));
-    let serve = |end| server.serve_until(service, end);
+    let serve = |end| {
+        // Not before signals are listened to: what was taken is to be seen to its end.
+        drop(begin);
+        server.serve_until(service, end)
+    };
     serving.run_after(&hub, first, serve).await
 }

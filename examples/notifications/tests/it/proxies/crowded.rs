@@ -10,7 +10,7 @@ use crate::frameworks::Framework;
 #[tokio::test]
 async fn nginx_tells_an_event_source_to_come_back() {
     let server = Framework("poem").start(&[]).await;
-    let few = [("worker_connections 20000", "worker_connections 16")];
+    let few = [("worker_connections 19900", "worker_connections 16")];
     let proxy = Proxy::start(Kind::Nginx, server.addr, &few).await;
     let mut open = Vec::new();
     loop {
