@@ -127,10 +127,14 @@ async fn a_slow_page_sees_the_newest_progress(on: Framework) {
         let progress = json!({ "user": "ada", "kind": "task", "task": "t", "percent": percent });
         done(&server, "app/progress", progress).await["replaced"].clone()
     };
-    // It reads nothing: sooner or later what is between is full, and events wait.
-    let filler = json!({ "client": "ada", "event": "filler", "data": "x".repeat(512 * 1024) });
+    // It reads nothing: sooner or later what is between is full, and events wait. Several of them fit into its
+    // queue, for the server may be slow to hand them on: one too many, and it would be gone.
+    let filler = json!({ "client": "ada", "event": "filler", "data": "x".repeat(100 * 1024) });
+    let mut sent = 0;
     while tell(0).await == 0 {
         done(&server, "send", filler.clone()).await;
+        sent += 1;
+        assert!(sent < 1_000, "nothing ever waits");
     }
     for percent in 1..=100 {
         assert_eq!(tell(percent).await, 1, "each in place of the one before");
