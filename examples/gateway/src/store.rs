@@ -56,7 +56,6 @@ pub(crate) trait Store: Debug + Send + Sync + 'static {
 
 /// Why a store didn't do what it was asked.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub(crate) enum StoreError {
     /// There is no more room for these users; nothing was kept.
     #[error("as much waits as may for {}", names(.0))]

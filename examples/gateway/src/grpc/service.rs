@@ -1,6 +1,6 @@
 use std::{error::Error, sync::Arc};
 
-use sse_core::{PublishError, Target};
+use sse_core::{Event, PublishError, Target};
 use tonic::{Request, Response, Status};
 
 use super::fields::{Fields, Key};
@@ -21,6 +21,10 @@ impl Service {
         Self { gateway }
     }
 
+    fn event(&self, fields: &mut Fields, name: String, data: String, key: Key) -> Option<Event> {
+        fields.event(name, data, key, |name| self.gateway.is_own(name))
+    }
+
     async fn push(&self, push: Push) -> Result<Response<proto::Pushed>, Status> {
         answer(self.gateway.push(push).await)
     }
@@ -35,12 +39,8 @@ impl proto::push_server::Push for Service {
         let request = request.into_inner();
         let mut fields = Fields::default();
         let users = fields.users(request.user_ids);
-        let event = fields.event(
-            request.event,
-            request.json_data,
-            Key::of_users(request.idempotency_key, request.important),
-            |name| self.gateway.is_own(name),
-        );
+        let key = Key::of_users(request.idempotency_key, request.important);
+        let event = self.event(&mut fields, request.event, request.json_data, key);
         if request.important {
             fields.importance(event.as_ref(), self.gateway.largest_important);
         }
@@ -63,12 +63,8 @@ impl proto::push_server::Push for Service {
         let request = request.into_inner();
         let mut fields = Fields::default();
         let group = fields.group(request.group);
-        let event = fields.event(
-            request.event,
-            request.json_data,
-            Key(request.idempotency_key),
-            |name| self.gateway.is_own(name),
-        );
+        let key = Key(request.idempotency_key);
+        let event = self.event(&mut fields, request.event, request.json_data, key);
         fields.check()?;
         let (group, event) = group.zip(event).ok_or_else(unsound)?;
         let target = Target::group(group);
@@ -81,12 +77,8 @@ impl proto::push_server::Push for Service {
     ) -> Result<Response<proto::Pushed>, Status> {
         let request = request.into_inner();
         let mut fields = Fields::default();
-        let event = fields.event(
-            request.event,
-            request.json_data,
-            Key(request.idempotency_key),
-            |name| self.gateway.is_own(name),
-        );
+        let key = Key(request.idempotency_key);
+        let event = self.event(&mut fields, request.event, request.json_data, key);
         fields.check()?;
         let (target, event) = (Target::everybody(), event.ok_or_else(unsound)?);
         self.push(Push { target, event }).await

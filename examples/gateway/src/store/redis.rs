@@ -39,6 +39,7 @@ const CURRENT: &str = "gateway:current";
 /// (`ARGV[3]`), unless a hash has `ARGV[4]` of them that come after `ARGV[5]`: then answers which. A hash lasts
 /// `ARGV[6]` seconds from then on.
 const KEEP: &str = "
+    redis.call('SETNX', KEYS[1], ARGV[3])
     if redis.call('GET', KEYS[1]) ~= ARGV[3] then return {0} end
     local full = {}
     for i = 2, #KEYS do
@@ -333,7 +334,8 @@ impl Store for RedisStore {
         read.atomic().get(CURRENT).hgetall(mailbox(user));
         let (current, all): (Option<String>, Vec<(String, String)>) =
             read.query_async(&mut connection).await?;
-        if current.as_deref() != Some(&*self.gateway) {
+        // One that has forgotten all is nobody's yet.
+        if current.is_some_and(|current| current != self.gateway) {
             return Err(StoreError::Superseded);
         }
         let first_young = first_young(self.limits.age);

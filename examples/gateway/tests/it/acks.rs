@@ -11,6 +11,12 @@ use crate::support::{Redis, Server, Service, note};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
+/// Rather than for ever.
+async fn soon<T>(fact: impl Future<Output = T>) -> T {
+    let soon = tokio::time::timeout(Duration::from_secs(30), fact).await;
+    soon.expect("it comes to be so")
+}
+
 fn important(user: &str, json: &str) -> PushToUsersRequest {
     PushToUsersRequest {
         important: true,
@@ -170,10 +176,8 @@ async fn what_is_too_old_is_kept_no_more() {
         };
         push(&mut server.service().await, important("ada", "1")).await;
         assert_eq!(caught_up(&mut server.open("ada").await).await.0, ["1"]);
-        let mut left = 1;
-        while left > 0 {
-            left = caught_up(&mut server.open("ada").await).await.0.len();
-        }
+        let left = async || caught_up(&mut server.open("ada").await).await.0.len();
+        soon(async { while left().await > 0 {} }).await;
     }
 }
 
@@ -202,9 +206,7 @@ async fn what_is_too_old_makes_room() {
         push(&mut service, important("ada", "0")).await;
         let full = service.push_to_users(important("ada", "1")).await;
         assert_eq!(full.unwrap_err().code(), Code::ResourceExhausted);
-        while service.push_to_users(important("ada", "2")).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        soon(async { while service.push_to_users(important("ada", "2")).await.is_err() {} }).await;
         assert_eq!(caught_up(&mut server.open("ada").await).await.0, ["2"]);
     }
 }
@@ -247,15 +249,25 @@ async fn what_redis_did_too_late_is_withdrawn() {
         .push_to_users(important("ada", "1"))
         .await;
     assert_eq!(refused.unwrap_err().code(), Code::Unavailable);
-    let mut left = 1;
-    while left > 0 {
-        let kept = redis::cmd("HLEN")
-            .arg("gateway:mail:ada")
-            .query_async(&mut connection)
-            .await;
-        left = kept.unwrap();
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    soon(async {
+        let mut info = redis::cmd("INFO");
+        info.arg("commandstats");
+        loop {
+            let text: String = info.query_async(&mut connection).await.unwrap();
+            if text.contains("cmdstat_hdel:") {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let mut kept = redis::cmd("HLEN");
+    let kept: usize = kept
+        .arg("gateway:mail:ada")
+        .query_async(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(kept, 0);
 }
 
 #[tokio::test]

@@ -118,4 +118,15 @@ async fn a_redis_that_forgets_all_has_revoked_nothing() {
         .await
         .unwrap();
     assert_eq!(stream.next_event().await.data, "1");
+    // Nor has another gateway taken over.
+    let mut bob = server.open("bob").await;
+    bob.next_named("caught-up").await;
+    let important = gateway::proto::PushToUsersRequest {
+        important: true,
+        ..note("bob", "2")
+    };
+    let pushed = server.service().await.push_to_users(important).await;
+    assert_eq!(pushed.unwrap().into_inner().queued, 1);
+    let mut again = server.open("bob").await;
+    assert_eq!(again.next_named("note").await.data, "2");
 }
